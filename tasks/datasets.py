@@ -1,0 +1,176 @@
+"""The catalogue: each dataset's columns, types, key, partitioning and SQL table."""
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import dataframely as dy
+import polars as pl
+
+State = Literal["landing", "raw", "curated", "published", "quarantine"]
+
+
+class RawPrices(dy.Schema):
+    """Bars as the source sent them. One row per code and record received; nothing is checked yet."""
+
+    shard = dy.UInt8()  # of the code in `curated/prices`, so that curating one shard skips the others
+    code = dy.String()
+    date = dy.String(nullable=True)
+    open = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    high = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    low = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    close = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    adjusted_close = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    volume = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    fetched_at = dy.Datetime(time_unit="us", time_zone="UTC")
+
+
+class Fetches(dy.Schema):
+    """What became of each code that was asked for. One row per code."""
+
+    code = dy.String(primary_key=True)
+    outcome = dy.Enum(["fetched", "empty", "unknown", "refused", "failed"])
+    reason = dy.String(nullable=True)
+    warning = dy.String(nullable=True)  # what the source adds to a record, such as the limit of a free plan
+    rows = dy.Int64()
+    body = dy.Binary(nullable=True)  # of a refused answer, as received
+    fetched_at = dy.Datetime(time_unit="us", time_zone="UTC")
+
+
+class Prices(dy.Schema):
+    """End-of-day bars. Open, high, low and close are raw; adjusted_close is for splits and dividends, in the same currency."""
+
+    code = dy.String(primary_key=True, max_length=40)
+    date = dy.Date(primary_key=True)
+    open = dy.Float64(min_exclusive=0)
+    high = dy.Float64(min_exclusive=0)
+    low = dy.Float64(min_exclusive=0)
+    close = dy.Float64(min_exclusive=0)
+    adjusted_close = dy.Float64(min_exclusive=0)
+    volume = dy.Int64(min=0)
+    fetched_at = dy.Datetime(time_unit="us", time_zone="UTC")
+
+
+class QuarantinedPrices(dy.Schema):
+    """Rows of `raw/prices` that break the contract, as received, with their reasons."""
+
+    code = dy.String()
+    date = dy.String(nullable=True)
+    open = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    high = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    low = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    close = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    adjusted_close = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    volume = dy.Float64(nullable=True, allow_inf=True, allow_nan=True)
+    fetched_at = dy.Datetime(time_unit="us", time_zone="UTC")
+    reasons = dy.String()
+
+
+class PriceMeasures(dy.Schema):
+    """One row per code and week with a session. Prices are adjusted for splits and dividends, but for `close`."""
+
+    code = dy.String(primary_key=True, max_length=40)
+    week = dy.Date(primary_key=True)  # its Monday
+    session = dy.Date()  # the last one of the week
+    close = dy.Float64(min_exclusive=0)
+    adjusted_close = dy.Float64(min_exclusive=0)
+    average_10w = dy.Float64(min_exclusive=0)
+    weeks_in_average = dy.Int64(min=1, max=10)
+    return_1w = dy.Float64(nullable=True)
+    volatility_10w = dy.Float64(nullable=True, min=0)
+    high_52w = dy.Float64(min_exclusive=0)
+    low_52w = dy.Float64(min_exclusive=0)
+
+
+class DataQuality(dy.Schema):
+    """One row per window, dataset and check."""
+
+    window_first = dy.Date(primary_key=True)
+    window_last = dy.Date(primary_key=True)
+    dataset = dy.String(primary_key=True, max_length=60)
+    check = dy.String(primary_key=True, max_length=60)
+    severity = dy.String(max_length=10)  # error or warning
+    passed = dy.Bool()
+    value = dy.Float64(nullable=True)
+    threshold = dy.Float64(nullable=True)
+    detail = dy.String(max_length=1000)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Where a dataset lives, how it is cut into partitions, and which SQL table it becomes."""
+
+    name: str
+    state: State
+    schema: type[dy.Schema]
+    sort: tuple[str, ...]
+    period: str | None = None  # the date column whose year names the partition; None: the writer names it
+    shards: int = 1
+    table: str | None = None
+    only_in_lake: tuple[str, ...] = ()  # columns that the SQL table does not have
+
+    @property
+    def key(self) -> list[str]:
+        return self.schema.primary_key()
+
+    @property
+    def polars_schema(self) -> pl.Schema:
+        return pl.Schema({name: column.dtype for name, column in self.schema.columns().items()})
+
+    @property
+    def table_columns(self) -> dict[str, dy.Column]:
+        return {n: c for n, c in self.schema.columns().items() if n not in self.only_in_lake}
+
+    def partition(self, year: int, shard: int = 0) -> str:
+        return f"year={year}/shard={shard}"
+
+
+def shard_of(code: str, shards: int) -> int:
+    """The shard of a code: CRC-32 of its UTF-8 text, modulo the number of shards. The same everywhere and for ever."""
+    return zlib.crc32(code.encode()) % shards
+
+
+def shard_column(codes: Iterable[str], shards: int) -> pl.DataFrame:
+    """One row per distinct code: `code`, `shard` (UInt8)."""
+    distinct = sorted(set(codes))
+    return pl.DataFrame(
+        {"code": distinct, "shard": [shard_of(c, shards) for c in distinct]},
+        schema={"code": pl.String, "shard": pl.UInt8},
+    )
+
+
+SHARDS = 8
+
+RAW_PRICES = Dataset("prices", "raw", RawPrices, sort=("shard", "code", "date"), shards=SHARDS)
+FETCHES = Dataset("fetches", "raw", Fetches, sort=("code",))
+QUARANTINED_PRICES = Dataset("prices", "quarantine", QuarantinedPrices, sort=("code", "date"))
+PRICES = Dataset(
+    "prices",
+    "curated",
+    Prices,
+    sort=("date", "code"),
+    period="date",
+    shards=SHARDS,
+    table="prices",
+    only_in_lake=("fetched_at",),
+)
+PRICE_MEASURES = Dataset(
+    "price_measures",
+    "published",
+    PriceMeasures,
+    sort=("week", "code"),
+    period="week",
+    shards=SHARDS,
+    table="price_measures",
+)
+DATA_QUALITY = Dataset(
+    "data_quality",
+    "published",
+    DataQuality,
+    sort=("window_last", "dataset", "check"),
+    period="window_last",
+    table="data_quality",
+)
+
+CATALOGUE = (RAW_PRICES, FETCHES, QUARANTINED_PRICES, PRICES, PRICE_MEASURES, DATA_QUALITY)

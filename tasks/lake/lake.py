@@ -1,0 +1,202 @@
+"""Reading and publishing snapshots."""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from tasks.datasets import Dataset
+from tasks.errors import ConfigurationError, ContractError, TransientError
+from tasks.lake import parquet
+from tasks.lake.local import LocalStore
+from tasks.lake.reference import SnapshotRef
+from tasks.lake.store import Store
+
+_CURRENT = "_current.json"
+_RACES = 100  # lost one after the other before a writer gives up
+
+
+class LostRaceError(TransientError):
+    """Another writer published this partition first."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an update makes of a partition: its new rows, sorted, and the ids of the snapshots they were made from."""
+
+    frames: Iterable[pl.DataFrame]
+    inputs: tuple[str, ...]
+
+
+def open_lake(url: str) -> "Lake":
+    """A lake by its URL: a folder's path or `file://` URL. Raises ConfigurationError for what cannot be one."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return Lake(LocalStore(Path(url)))
+    if scheme == "file":
+        return Lake(LocalStore(Path(rest)))
+    raise ConfigurationError(
+        f"ETL_LAKE_URL starts with {scheme}://, which no lake does. Give the path of a folder."
+    )
+
+
+class Lake:
+    def __init__(self, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.store = store
+        self._clock = clock
+
+    def current(self, dataset: Dataset, partition: str) -> SnapshotRef | None:
+        """The snapshot that readers see, None where nothing was published."""
+        return self._current(dataset, partition)[0]
+
+    def partitions(self, dataset: Dataset, under: str = "") -> list[SnapshotRef]:
+        """The current snapshots of all partitions whose names start with `under`, a folder that ends with `/`, or nothing."""
+        prefix = f"{_home(dataset)}/{under}"
+        pointers = [e.path for e in self.store.entries(prefix) if e.path.endswith(f"/{_CURRENT}")]
+        found = (self.store.read(path) for path in pointers)
+        return [SnapshotRef.model_validate_json(stored.data) for stored in found if stored]
+
+    def find(self, dataset: Dataset, partition: str, snapshot: str) -> list[str]:
+        """The files of a snapshot that need not be the current one: empty where it is gone."""
+        return [e.path for e in self.store.entries(f"{_home(dataset)}/{partition}/{snapshot}/")]
+
+    def scan(self, dataset: Dataset, files: Iterable[str]) -> pl.LazyFrame:
+        """The rows of these files (of `SnapshotRef.files`, `find`), lazily, in the columns of the dataset.
+
+        Columns that the dataset has got since a file was written are null in its rows."""
+        urls = [self.store.url(path) for path in files]
+        if not urls:
+            return pl.LazyFrame(schema=dataset.polars_schema)
+        return pl.scan_parquet(
+            urls,
+            schema=dataset.polars_schema,
+            missing_columns="insert",
+            storage_options=self.store.storage_options,
+            glob=False,
+        )
+
+    def read(self, dataset: Dataset, snapshots: Iterable[SnapshotRef]) -> pl.LazyFrame:
+        """The rows of these snapshots, lazily."""
+        return self.scan(dataset, (file for snapshot in snapshots for file in snapshot.files))
+
+    def update(
+        self,
+        dataset: Dataset,
+        partition: str,
+        change: Callable[[SnapshotRef | None], Change | None],
+        run: str,
+    ) -> SnapshotRef | None:
+        """Publishes what `change` makes of the current snapshot, None for nothing to change.
+
+        When another writer publishes first, `change` is called again with the new current snapshot. Returns the snapshot that
+        is current in the end. Raises ContractError when rows do not have the dataset's columns, TransientError when the race
+        is lost again and again."""
+        for _ in range(_RACES):
+            current, etag = self._current(dataset, partition)
+            wanted = change(current)
+            if wanted is None:
+                return current
+            written = self._write(dataset, partition, wanted, run)
+            if self._publish(written, etag):
+                return written
+            for file in written.files:
+                self.store.delete(file)
+        raise LostRaceError(
+            f"{_home(dataset)}/{partition} was published by others {_RACES} times while run {run} tried to. "
+            "Run again when fewer runs write the same partition."
+        )
+
+    def confirm(self, snapshot: SnapshotRef, inputs: tuple[str, ...]) -> SnapshotRef:
+        """Notes that the same data follows from these inputs too. Nothing is done if another snapshot became current."""
+        confirmed = snapshot.model_copy(update={"inputs": inputs})
+        stored = self.store.read(_pointer(snapshot))
+        if stored and SnapshotRef.model_validate_json(stored.data) == snapshot:
+            self.store.swap(_pointer(snapshot), _encoded(confirmed), stored.etag)
+        return confirmed
+
+    def _current(self, dataset: Dataset, partition: str) -> tuple[SnapshotRef | None, str | None]:
+        stored = self.store.read(f"{_home(dataset)}/{partition}/{_CURRENT}")
+        if stored is None:
+            return None, None
+        return SnapshotRef.model_validate_json(stored.data), stored.etag
+
+    def _write(self, dataset: Dataset, partition: str, change: Change, run: str) -> SnapshotRef:
+        created = self._clock()
+        snapshot = f"{created:%Y%m%dT%H%M%S%f}Z-{secrets.token_hex(4)}"
+        files: list[str] = []
+        span = _Span(dataset.period)
+        rows = 0
+        try:
+            for frame in parquet.batches(_checked(dataset, change.frames)):
+                path = f"{_home(dataset)}/{partition}/{snapshot}/part-{len(files):05d}.parquet"
+                with self.store.create(path) as file:
+                    parquet.write(frame, file)
+                files.append(path)
+                rows += frame.height
+                span.add(frame)
+        except BaseException:
+            for path in files:
+                self.store.delete(path)
+            raise
+        sizes = {e.path: e.bytes for e in self.store.entries(f"{_home(dataset)}/{partition}/{snapshot}/")}
+        return SnapshotRef(
+            state=dataset.state,
+            dataset=dataset.name,
+            partition=partition,
+            snapshot=snapshot,
+            files=tuple(files),
+            rows=rows,
+            bytes=sum(sizes.values()),
+            fingerprint=parquet.fingerprint(dataset.polars_schema),
+            first=span.first,
+            last=span.last,
+            run=run,
+            inputs=change.inputs,
+            created=created,
+        )
+
+    def _publish(self, snapshot: SnapshotRef, etag: str | None) -> bool:
+        return self.store.swap(_pointer(snapshot), _encoded(snapshot), etag)
+
+
+@dataclass
+class _Span:
+    """The smallest and largest date seen."""
+
+    column: str | None
+    first: date | None = None
+    last: date | None = None
+
+    def add(self, frame: pl.DataFrame) -> None:
+        if self.column is None or frame.is_empty():
+            return
+        low, high = frame.select(pl.min(self.column).alias("low"), pl.max(self.column).alias("high")).row(0)
+        self.first = low if self.first is None else min(self.first, low)
+        self.last = high if self.last is None else max(self.last, high)
+
+
+def _checked(dataset: Dataset, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    wanted = dataset.polars_schema
+    for frame in frames:
+        if frame.schema != wanted:
+            differing = sorted(set(frame.schema.items()) ^ set(wanted.items()), key=str)
+            raise ContractError(
+                f"Rows for {_home(dataset)} do not have its columns. They differ in {differing}. Change the rows, or the "
+                "dataset in tasks/datasets.py."
+            )
+        yield frame
+
+
+def _home(dataset: Dataset) -> str:
+    return f"{dataset.state}/{dataset.name}"
+
+
+def _pointer(snapshot: SnapshotRef) -> str:
+    return f"{snapshot.state}/{snapshot.dataset}/{snapshot.partition}/{_CURRENT}"
+
+
+def _encoded(snapshot: SnapshotRef) -> bytes:
+    return snapshot.model_dump_json(indent=1).encode()

@@ -1,0 +1,38 @@
+"""Frames to Parquet files of a bounded size, and back as one lazy frame."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+import polars as pl
+
+ROWS_PER_FILE = 2_000_000
+ROWS_PER_GROUP = 250_000  # small enough that a scan of recent dates skips most of a file
+
+
+def batches(frames: Iterable[pl.DataFrame], rows: int = ROWS_PER_FILE) -> Iterator[pl.DataFrame]:
+    """The rows of all frames in their order, cut into frames of at most `rows` rows. Empty frames are left out."""
+    waiting: list[pl.DataFrame] = []
+    count = 0
+    for frame in frames:
+        for piece in frame.iter_slices(rows):
+            if count + piece.height > rows:
+                yield pl.concat(waiting)
+                waiting, count = [], 0
+            if piece.height:
+                waiting.append(piece)
+                count += piece.height
+    if waiting:
+        yield pl.concat(waiting)
+
+
+def write(frame: pl.DataFrame, file: BinaryIO) -> None:
+    frame.write_parquet(
+        file, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP, statistics=True
+    )
+
+
+def fingerprint(schema: pl.Schema) -> str:
+    """Changes with any column's name, order or type."""
+    text = ";".join(f"{name}:{dtype!r}" for name, dtype in schema.items())
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,55 @@
+"""What a lake needs of a blob store: immutable files, and one small file per partition swapped by compare-and-swap."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A small file's content and the tag that changes whenever it does."""
+
+    data: bytes
+    etag: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    path: str
+    bytes: int
+    modified: datetime  # UTC
+
+
+class Store(Protocol):
+    """Files by path; the first segment of a path is the state (a container, or a folder)."""
+
+    def read(self, path: str) -> Stored | None:
+        """The file, or None where there is none."""
+        ...
+
+    def swap(self, path: str, data: bytes, etag: str | None) -> bool:
+        """Writes a small file if it still has this tag (None: if it does not exist). False: somebody else was first."""
+        ...
+
+    def create(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """A new file to write to. It is complete and durable when the context ends; after an exception it is gone."""
+        ...
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """All files whose path starts with the prefix, which ends with `/`, in order of path."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Removes a file. One that is not there is no error."""
+        ...
+
+    def url(self, path: str) -> str:
+        """What polars opens this file by."""
+        ...
+
+    @property
+    def storage_options(self) -> dict[str, str] | None:
+        """What polars needs beside the URL, credentials among it."""
+        ...

@@ -1,0 +1,57 @@
+"""Spans of dates: what one run works on."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tasks.errors import ConfigurationError
+
+
+class Window(BaseModel):
+    """Two inclusive dates, as the exchange counts days."""
+
+    model_config = ConfigDict(frozen=True)
+
+    first: date = Field(title="First day", description="The first day that is fetched, inclusive.")
+    last: date = Field(title="Last day", description="The last day that is fetched, inclusive.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.last < self.first:
+            raise ConfigurationError(
+                f"The window ends on {self.last}, before it starts on {self.first}. "
+                "Give the earlier date as its first day."
+            )
+        return self
+
+    @classmethod
+    def before(cls, moment: datetime, days: int) -> Self:
+        """The given number of whole days before the day of `moment`."""
+        if days < 1:
+            raise ConfigurationError(f"A window of {days} days has no day in it. Give 1 or more.")
+        last = moment.date() - timedelta(days=1)
+        return cls(first=last - timedelta(days=days - 1), last=last)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A window from its name, `2024-01-01_2024-01-31`."""
+        first, _, last = text.partition("_")
+        return cls(first=date.fromisoformat(first), last=date.fromisoformat(last))
+
+    def __str__(self) -> str:
+        return f"{self.first}_{self.last}"
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    def reaching_back(self, days: int) -> "Window":
+        """This window with so many days more at its start."""
+        if days < 0:
+            raise ConfigurationError(f"A window cannot reach back {days} days. Give 0 or more.")
+        return Window(first=self.first - timedelta(days=days), last=self.last)
+
+    def years(self) -> Iterator[int]:
+        yield from range(self.first.year, self.last.year + 1)
