@@ -38,11 +38,13 @@ class Fetches(dy.Schema):
     fetched_at = dy.Datetime(time_unit="us", time_zone="UTC")
 
 
-class Prices(dy.Schema):
-    """End-of-day bars. Open, high, low and close are raw; adjusted_close is for splits and dividends, in the same currency."""
+class PriceRow(dy.Schema):
+    """What a single end-of-day bar must be.
 
-    code = dy.String(primary_key=True, max_length=40)
-    date = dy.Date(primary_key=True)
+    Open, high, low and close are raw; adjusted_close is for splits and dividends. All are in the currency of the listing."""
+
+    code = dy.String(max_length=40)
+    date = dy.Date()
     open = dy.Float64(min_exclusive=0)
     high = dy.Float64(min_exclusive=0)
     low = dy.Float64(min_exclusive=0)
@@ -50,6 +52,13 @@ class Prices(dy.Schema):
     adjusted_close = dy.Float64(min_exclusive=0)
     volume = dy.Int64(min=0)
     fetched_at = dy.Datetime(time_unit="us", time_zone="UTC")
+
+
+class Prices(PriceRow):
+    """End-of-day bars, one per code and session."""
+
+    code = dy.String(primary_key=True, max_length=40)
+    date = dy.Date(primary_key=True)
 
 
 class QuarantinedPrices(dy.Schema):
@@ -142,7 +151,7 @@ def shard_column(codes: Iterable[str], shards: int) -> pl.DataFrame:
 
 SHARDS = 8
 
-RAW_PRICES = Dataset("prices", "raw", RawPrices, sort=("shard", "code", "date"), shards=SHARDS)
+RAW_PRICES = Dataset("prices", "raw", RawPrices, sort=("shard",), shards=SHARDS)
 FETCHES = Dataset("fetches", "raw", Fetches, sort=("code",))
 QUARANTINED_PRICES = Dataset("prices", "quarantine", QuarantinedPrices, sort=("code", "date"))
 PRICES = Dataset(

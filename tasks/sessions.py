@@ -15,8 +15,8 @@ from tasks.errors import ConfigurationError
 def sessions(exchange: str, first: date, last: date) -> list[date]:
     """The days of trading from `first` to `last`, inclusive and ascending.
 
-    `CC` (crypto) trades every day. `FOREX`, and any exchange whose calendar is not known, trades on weekdays. Calendars
-    begin at different years (NYSE 1863, London 2000, Euronext 2019): before its first year, an exchange trades on weekdays.
+    `CC` (crypto) trades every day. `FOREX`, and any exchange whose calendar is not known, trades on weekdays. So
+    does an exchange in the years before its calendar begins (NYSE 1863, London 2000, Euronext 2019).
     """
     found: list[date] = []
     for year in range(first.year, last.year + 1):
@@ -29,11 +29,12 @@ def session_count(exchange: str, first: date, last: date) -> int:
 
 
 def last_session(exchange: str, on_or_before: date) -> date:
-    """The latest session that is not after the day. The one before a session `s` is `last_session(exchange, s - one day)`."""
+    """The latest session that is not after the day; of the day before a session, the session before it."""
     found = sessions(exchange, on_or_before - LONGEST_CLOSING, on_or_before)
     if not found:
         raise ConfigurationError(
-            f"{exchange} has no session in the {LONGEST_CLOSING.days} days up to {on_or_before}. Give a date within its calendar."
+            f"{exchange} has no session in the {LONGEST_CLOSING.days} days up to {on_or_before}. "
+            "Give a date within its calendar."
         )
     return found[-1]
 

@@ -27,43 +27,29 @@ _KEY_VAULT = "ETL_KEY_VAULT_URL"
 class Settings(BaseSettings):
     """The settings in force. A field `name` is the variable `ETL_NAME`, or the Key Vault secret `etl-name`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    key_vault_url: str | None = Field(
-        None, description="Azure Key Vault that holds what the environment does not"
-    )
+    key_vault_url: str | None = Field(None, description="Azure Key Vault that holds what the environment does not")
     lake_url: str = Field(".etl/lake", description="folder of the lake")
     warehouse_url: SecretStr = Field(SecretStr("sqlite:///.etl/warehouse.sqlite"), description="SQL store")
-    dashboard_path: Path = Field(
-        Path(".etl/dashboard.html"), description="where the dashboard page is written"
-    )
+    dashboard_path: Path = Field(Path(".etl/dashboard.html"), description="where the dashboard page is written")
     time_zone: str = Field("America/New_York", description="whose days a scheduled run counts")
 
     codes: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="instruments to fetch, separated by commas; empty: all of the exchange"
     )
     exchange: str = Field("US", description="of codes without a suffix, and of a run for all codes")
-    source_url: str | None = Field(
-        None, description="of the EODHD API; empty: the sample market in this process"
-    )
+    source_url: str | None = Field(None, description="of the EODHD API; empty: the sample market in this process")
     source_token: SecretStr = Field(SecretStr("demo"), description="API token of the source")
     source_requests_per_minute: int | None = Field(
         None, ge=0, description="0: no limit; empty: 1000, no limit for the sample market"
     )
     source_requests_in_flight: int = Field(64, ge=1, description="requests that wait for an answer at once")
     source_connections: int = Field(64, ge=1, description="connections to the source")
-    source_timeout_seconds: float = Field(
-        30.0, gt=0, description="for connecting, and between bytes of an answer"
-    )
+    source_timeout_seconds: float = Field(30.0, gt=0, description="for connecting, and between bytes of an answer")
     source_attempts: int = Field(6, ge=1, description="tries per request, for what trying again may help")
-    source_retry_wait_seconds: float = Field(
-        0.5, ge=0, description="before the second try; doubles from try to try"
-    )
-    sample_market_codes: int = Field(
-        500, ge=1, description="instruments of the sample market in this process"
-    )
+    source_retry_wait_seconds: float = Field(0.5, ge=0, description="before the second try; doubles from try to try")
+    sample_market_codes: int = Field(500, ge=1, description="instruments of the sample market in this process")
 
     @field_validator("codes", mode="before")
     @classmethod
@@ -124,9 +110,7 @@ def _key_vault(settings_cls: type[BaseSettings], url: str) -> PydanticBaseSettin
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415
 
     try:
-        return AzureKeyVaultSettingsSource(
-            settings_cls, url, DefaultAzureCredential(), dash_to_underscore=True
-        )
+        return AzureKeyVaultSettingsSource(settings_cls, url, DefaultAzureCredential(), dash_to_underscore=True)
     except (ClientAuthenticationError, HttpResponseError) as error:
         raise AuthenticationError(
             f"Key Vault {url} refused this machine's identity: {redact(str(error)).splitlines()[0]} Give the identity the role "
@@ -171,9 +155,7 @@ def _main() -> None:
     table = Table("setting", "value", "from", "what it is")
     origins = _origins(settings)
     for name, field in Settings.model_fields.items():
-        table.add_row(
-            f"{_PREFIX}{name.upper()}", _shown(getattr(settings, name)), origins[name], field.description
-        )
+        table.add_row(f"{_PREFIX}{name.upper()}", _shown(getattr(settings, name)), origins[name], field.description)
     Console().print(table)
 
 

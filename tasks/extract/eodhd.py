@@ -121,7 +121,9 @@ def read_codes(answer: Answer) -> list[str]:
     """The codes of a bulk answer, without suffix. Raises as `read_bars` does."""
     _refuse_for_all(answer)
     if answer.status != 200:
-        raise ConfigurationError(f"The list of codes was answered {answer.status}: {_said(answer.body)}. Check ETL_EXCHANGE.")
+        raise ConfigurationError(
+            f"The list of codes was answered {answer.status}: {_said(answer.body)}. Check ETL_EXCHANGE."
+        )
     try:
         return [row.code for row in _listed.decode(answer.body)]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -140,7 +142,9 @@ def _refuse_for_all(answer: Answer) -> None:
             "was fetched is kept."
         )
     if 300 <= answer.status < 400:
-        raise ConfigurationError(f"The source redirects (status {answer.status}). Set ETL_SOURCE_URL to where it is now.")
+        raise ConfigurationError(
+            f"The source redirects (status {answer.status}). Set ETL_SOURCE_URL to where it is now."
+        )
 
 
 def _said(body: bytes) -> str:

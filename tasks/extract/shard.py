@@ -118,7 +118,9 @@ class _Columns:
 
     def bars(self) -> pl.DataFrame:
         self._parse_waiting()
-        return pl.concat([pl.DataFrame(schema=RAW_PRICES.polars_schema), *(chunk.result() for chunk in self._chunks)], rechunk=False)
+        return pl.concat(
+            [pl.DataFrame(schema=RAW_PRICES.polars_schema), *(chunk.result() for chunk in self._chunks)], rechunk=False
+        )
 
     def fetches(self) -> pl.DataFrame:
         rows = [
@@ -149,5 +151,7 @@ def _rows(received: list[tuple[str, Fetched]], fetched_at: datetime) -> pl.DataF
     )
     rows = frame.with_columns(pl.col("bar").str.json_decode(_RECORDS)).explode("bar").unnest("bar")
     if rows.height != sum(fetched.bars for _, fetched in received):
-        raise ContractError(f"Parsing the answers for {codes[0]} to {codes[-1]} gave {rows.height} rows, not as many as came.")
+        raise ContractError(
+            f"Parsing the answers for {codes[0]} to {codes[-1]} gave {rows.height} rows, not as many as came."
+        )
     return rows.with_columns(pl.lit(fetched_at, dtype=pl.Datetime("us", "UTC")).alias("fetched_at"))

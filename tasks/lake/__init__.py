@@ -5,7 +5,7 @@ the snapshot that readers see. A snapshot never changes; publishing one ends wit
 compare-and-swap, so that readers see the old one or the new one, whole, and a writer that dies leaves files that nobody reads.
 """
 
-from tasks.lake.lake import Lake, LostRaceError, open_lake
+from tasks.lake.lake import Change, Lake, LostRaceError, open_lake
 from tasks.lake.reference import SnapshotRef
 
-__all__ = ["Lake", "LostRaceError", "SnapshotRef", "open_lake"]
+__all__ = ["Change", "Lake", "LostRaceError", "SnapshotRef", "open_lake"]

@@ -38,9 +38,7 @@ def open_lake(url: str) -> "Lake":
         return Lake(LocalStore(Path(url)))
     if scheme == "file":
         return Lake(LocalStore(Path(rest)))
-    raise ConfigurationError(
-        f"ETL_LAKE_URL starts with {scheme}://, which no lake does. Give the path of a folder."
-    )
+    raise ConfigurationError(f"ETL_LAKE_URL starts with {scheme}://, which no lake does. Give the path of a folder.")
 
 
 class Lake:

@@ -27,9 +27,7 @@ def batches(frames: Iterable[pl.DataFrame], rows: int = ROWS_PER_FILE) -> Iterat
 
 
 def write(frame: pl.DataFrame, file: BinaryIO) -> None:
-    frame.write_parquet(
-        file, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP, statistics=True
-    )
+    frame.write_parquet(file, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP, statistics=True)
 
 
 def fingerprint(schema: pl.Schema) -> str:

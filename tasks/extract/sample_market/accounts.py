@@ -26,9 +26,7 @@ PAID = Plan("paid")
 FREE = Plan("free", daily_limit=20, history_days=365, endpoints=frozenset({EOD, USER}))
 DEMO = Plan(
     "demo",
-    codes=frozenset(
-        {"AAPL.US", "TSLA.US", "VTI.US", "AMZN.US", "MSFT.US", "BTC-USD.CC", "EURUSD.FOREX"}
-    ),
+    codes=frozenset({"AAPL.US", "TSLA.US", "VTI.US", "AMZN.US", "MSFT.US", "BTC-USD.CC", "EURUSD.FOREX"}),
     endpoints=frozenset({EOD}),
 )
 OPEN = Plan("open", daily_limit=None, minute_limit=None)
@@ -70,14 +68,15 @@ class Account:
         return self._in_minute <= self.minute_limit
 
     def affords(self, calls: int) -> bool:
-        daily = self.plan.daily_limit
-        return daily is None or self.used + calls <= daily + self._extra_left
+        return (
+            self.plan.daily_limit is None
+            or self._beyond(self.used + calls) <= self._beyond(self.used) + self._extra_left
+        )
 
     def charge(self, calls: int) -> None:
-        daily = self.plan.daily_limit
-        if daily is not None:
-            self._extra_left -= max(0, self.used + calls - max(daily, self.used))
-        self._in_day = self.used + calls
+        used = self.used
+        self._extra_left -= self._beyond(used + calls) - self._beyond(used)
+        self._in_day = used + calls
 
     @property
     def used(self) -> int:
@@ -85,6 +84,9 @@ class Account:
         if self._day != self._clock().date():
             self._day, self._in_day = self._clock().date(), 0
         return self._in_day
+
+    def _beyond(self, calls: int) -> int:
+        return 0 if self.plan.daily_limit is None else max(0, calls - self.plan.daily_limit)
 
     def as_user(self) -> dict[str, object]:
         """The answer of `internal-user`."""

@@ -17,8 +17,8 @@ Booleans = npt.NDArray[np.bool_]
 class History:
     """One row per session from the listing to the day; indexes below are of these rows.
 
-    `unsplit` is the price as if no share had ever been split. What is quoted is `unsplit` times the product of the factors
-    of the splits so far.
+    `unsplit` is the price as if no share had ever been split. What is quoted is `unsplit` times the product of the
+    factors of the splits so far.
     """
 
     days: Integers  # since 1970
@@ -56,7 +56,7 @@ def history(instrument: Instrument, days: Integers, market: Floats) -> History:
     unsplit = _walk(instrument, bits, market, flat, ex_rows)
     splits = _splits(instrument, days, unsplit)
     split_days = np.array([number_of(s.day) for s in splits], dtype=np.int64)
-    split_factors = np.cumprod([1.0, *(s.factor for s in splits)])
+    split_factors = np.cumprod([1.0, *(s.factor for s in splits)], dtype=np.float64)
     factor = split_factors[np.searchsorted(split_days, days[np.array([ex_rows - 1, ex_rows])], side="right")]
     # The close before the ex-date as quoted, in shares of the ex-date.
     basis = np.round(unsplit[ex_rows - 1] * factor[0], instrument.decimals) * (factor[1] / factor[0])
@@ -100,7 +100,7 @@ _MERGERS = ((1, 10), (1, 5), (1, 20))
 
 
 def _walk(instrument: Instrument, bits: Bits, market: Floats, flat: Booleans, ex_rows: Integers) -> Floats:
-    """A geometric random walk: the product of one plus each session's return. It falls by the dividend on an ex-date."""
+    """A geometric random walk: the product of one plus each return. It falls by the dividend on an ex-date."""
     growth = bell(bits)
     growth *= instrument.volatility
     growth += instrument.beta * market
@@ -108,7 +108,7 @@ def _walk(instrument: Instrument, bits: Bits, market: Floats, flat: Booleans, ex
     growth[flat] = 1.0
     growth[ex_rows] *= 1.0 - instrument.quarterly_yield
     growth[0] = instrument.price
-    return np.cumprod(growth)
+    return np.cumprod(growth, dtype=np.float64)
 
 
 def _ex_rows(instrument: Instrument, days: Integers) -> Integers:

@@ -36,7 +36,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dividend:
-    """The day is the ex-date, the amount is per share of that day, `factor` what an earlier price is multiplied with."""
+    """The day is the ex-date, the amount per share of that day, `factor` what an earlier price is multiplied with."""
 
     day: date
     amount: float
@@ -46,8 +46,7 @@ class Dividend:
 class Market(Protocol):
     """Codes are asked for with their suffix, `AAPL.US`, and listed without it. Nothing after `as_of` is known."""
 
-    @property
-    def as_of(self) -> date: ...
+    as_of: date
 
     def codes(self, exchange: str, day: date | None = None) -> list[str]:
         """All codes listed so far, delisted ones too; with a day, those with a bar on it."""

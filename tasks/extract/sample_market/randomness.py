@@ -1,8 +1,8 @@
 """Draws that depend on nothing but what they are for: the same on every machine, in any order, for any part of a range.
 
-Keys come from BLAKE2b and series from SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
-2014), both exact integer arithmetic. Floats are made of them with + - * / alone, which IEEE 754 rounds the same everywhere;
-exp and log are not used, because their last digit depends on the machine's library.
+Keys come from BLAKE2b and series from SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
+generators, 2014), both exact integer arithmetic. Floats are made of them with + - * / alone, which IEEE 754 rounds the
+same everywhere; exp and log are not used, because their last digit depends on the machine's library.
 """
 
 import hashlib
@@ -55,6 +55,11 @@ def bell(bits: Bits) -> Floats:
 def field(bits: Bits, index: int) -> Floats:
     """One of the four independent 16-bit draws in each number, as floats from [0, 1)."""
     return ((bits >> np.uint64(16 * index)) & _LOW).astype(np.float64) / 65536.0
+
+
+def fractions(bits: Bits) -> Floats:
+    """One draw from [0, 1) of each number, of all its bits."""
+    return (bits >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

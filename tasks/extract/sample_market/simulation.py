@@ -28,7 +28,7 @@ def today() -> date:
 
 
 class SimulatedMarket:
-    """Bars since 2000-01-03, or the listing. `as_of` moves what is known: the last session, the adjustments, the volumes.
+    """Bars since 2000-01-03, or the listing. `as_of` moves what is known: the last session, adjustments, volumes.
 
     Beside its `size` codes of one exchange it has BTC-USD.CC and EURUSD.FOREX. With `as_of` None it is today, in UTC.
     """
@@ -129,7 +129,7 @@ def _bars(found: Instrument, past: History, start: int, stop: int, provisional: 
 def _range(
     found: Instrument, before: Floats, close: Floats, bits: Bits, flat: Booleans
 ) -> tuple[Floats, Floats, Floats]:
-    """Open, high and low: the open is near the close of the day before, the range goes up to one usual move beyond both."""
+    """Open, high and low: the open is near the close of the day before, the range up to one usual move beyond both."""
     move = found.volatility * ~flat
     opened = np.round(before * (1.0 + move * (field(bits, 0) - 0.5)), found.decimals)
     opened[flat] = close[flat]

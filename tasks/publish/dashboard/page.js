@@ -6,12 +6,15 @@ const { series, movers, trend } = read("data");
 const specs = read("specs");
 const DAY = 864e5;
 
-// `ast` evaluates Vega's expressions without eval, which the page's content security policy forbids.
-const draw = async (element, name) => {
+// `ast` evaluates Vega's expressions without eval, which the page's content security policy forbids. Data and
+// parameters go in with the drawing: one that is first drawn without them warns of empty scales, or grows too large.
+async function draw(element, name, datasets, { params = {}, ...size } = {}) {
+  const spec = { ...specs[name], ...size, datasets };
+  spec.params = spec.params?.map((one) => (one.name in params ? { ...one, value: params[one.name] } : one));
   const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
     tooltip: { theme: "page", disableDefaultStyle: true } };
-  return (await vegaEmbed(element, specs[name], options)).view;
-};
+  return (await vegaEmbed(element, spec, options)).view;
+}
 
 const dayText = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const day = (time) => dayText.format(time);
@@ -38,6 +41,17 @@ function unpacked({ code, days, closes, sessions, averages, weeks, change }) {
   return { code, daily, weekly, change };
 }
 
+// The least and the largest value; a scale needs two, so that a single one gets company.
+function span(values, gap) {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return least < most ? [least, most] : [least, least + gap];
+}
+
+function ends(daily, weekly) {
+  const levels = [...daily.map(({ price }) => price), ...weekly.map(({ average }) => average)];
+  return { times: span([daily[0].t, daily.at(-1).t], DAY), levels: span(levels, levels[0] / 20) };
+}
+
 function monthsBefore(time, months) {
   const date = new Date(time);
   date.setUTCMonth(date.getUTCMonth() - months);
@@ -52,37 +66,43 @@ function reading({ daily, weekly, change }) {
   }
   if (weekly.length) {
     const against = last.price / weekly.at(-1).average - 1;
-    parts.push(`${percent(against)} ${against < 0 ? "below" : "above"} its ten-week average`);
+    const side = against < 0 ? "below" : "above";
+    parts.push(Math.abs(against) < 5e-5 ? "at its ten-week average" : `${percent(against)} ${side} its ten-week average`);
   }
   return parts.join("  ·  ");
 }
 
 class PricePanel {
-  static async open() {
+  static async open(index) {
     const panel = new PricePanel();
-    panel.chart = await draw("#price", "price");
-    panel.strip = await draw("#strip", "strip");
-    panel.strip.addSignalListener("brush", (_, { t }) => { if (!panel.busy) panel.brushed(t); });
+    const { daily, weekly } = unpacked(series[index]);
+    panel.chart = await draw("#price", "price", { daily, weekly }, { params: ends(daily, weekly) });
+    panel.strip = await draw("#strip", "strip", { daily });
+    // The brush also changes by what the script does: only after a touch of the strip is it the reader's.
+    document.getElementById("strip").addEventListener("pointerdown", () => { panel.touched = true; }, true);
+    panel.strip.addSignalListener("brush", (_, { t }) => { if (panel.touched) panel.brushed(t); });
     panel.ranges = [...document.getElementsByName("range")];
     panel.codes = [...document.getElementsByName("code")];
     for (const radio of panel.ranges) radio.addEventListener("change", () => panel.preset());
     for (const radio of panel.codes) radio.addEventListener("change", () => panel.show(Number(radio.value)));
+    await panel.show(index);
     return panel;
   }
 
   async show(index) {
+    this.touched = false;
     this.codes[index].checked = true;
+    reveal(this.codes[index].parentElement);
     this.one = unpacked(series[index]);
     document.getElementById("chosen").textContent = this.one.code;
     document.getElementById("reading").textContent = reading(this.one);
-    this.busy = true;
     await this.strip.data("daily", this.one.daily).runAsync();
-    this.busy = false;
     await this.preset();
   }
 
   // The months of the chosen button, up to the last session; without one, the dates that were brushed.
   async preset() {
+    this.touched = false;
     const [first, last] = [this.one.daily[0].t, this.one.daily.at(-1).t];
     const chosen = this.ranges.find((radio) => radio.checked);
     let [from, to] = this.brush ?? [first, last];
@@ -92,9 +112,7 @@ class PricePanel {
     }
     if (to < first || from > last) [from, to] = [first, last];
     const x = this.strip.scale("x");
-    this.busy = true;
     await this.strip.signal("brush_x", [x(Math.max(from, first)), x(Math.min(to, last))]).runAsync();
-    this.busy = false;
     await this.zoom(from, to);
   }
 
@@ -109,10 +127,20 @@ class PricePanel {
     const within = ({ t }) => t >= from && t <= to;
     const daily = marked(this.one.daily.filter(within));
     const weekly = marked(this.one.weekly.filter(within));
-    await this.chart.data("daily", daily).data("weekly", weekly).runAsync();
+    if (daily.length) {
+      const { times, levels } = ends(daily, weekly);
+      await this.chart.signal("times", times).signal("levels", levels).data("daily", daily).data("weekly", weekly).runAsync();
+    }
     const text = daily.length ? `${daily[0].day} – ${daily.at(-1).day}` : "No session in this range";
     document.getElementById("span").textContent = text;
   }
+}
+
+// Scrolls the list, not the page.
+function reveal(label) {
+  const list = label.parentElement;
+  list.scrollTop = label.offsetTop - (list.clientHeight - label.offsetHeight) / 2;
+  list.scrollLeft = label.offsetLeft - (list.clientWidth - label.offsetWidth) / 2;
 }
 
 function filterCodes() {
@@ -131,8 +159,7 @@ function biggestMover() {
 }
 
 async function drawPrices() {
-  const panel = await PricePanel.open();
-  await panel.show(biggestMover());
+  const panel = await PricePanel.open(biggestMover());
   const pick = (index) => {
     panel.show(index);
     document.getElementById("prices").scrollIntoView({ block: "start" });
@@ -152,8 +179,9 @@ async function drawPrices() {
 // ---- Movers ----
 
 async function drawMovers(side, pick) {
-  const view = await draw(`#${side}`, side);
-  await view.signal("limit", movers.limit).data("movers", movers[side]).runAsync();
+  const bars = movers[side];
+  const size = { height: 26 * bars.length, params: { limit: movers.limit } };
+  const view = await draw(`#${side}`, side, { movers: bars }, size);
   view.addEventListener("click", (_, item) => {
     const index = series.findIndex(({ code }) => code === item?.datum?.code);
     if (index >= 0) pick(index);
@@ -184,18 +212,27 @@ function sortBy(button) {
 
 // ---- Quality ----
 
+const windows = trend.windows.map((one) => one.window);
+
 async function drawFailures() {
   const failed = trend.windows.flatMap((one) =>
     ["error", "warning"].filter((severity) => one[severity]).map((severity) => ({ ...one, severity, failed: one[severity] })));
   const clean = trend.windows.filter((one) => !one.error && !one.warning);
   const most = Math.max(...trend.windows.map((one) => one.error + one.warning));
-  const view = await draw("#failures", "failures");
-  await view.signal("most", most).data("failures", failed).data("clean", clean).runAsync();
+  await draw("#failures", "failures", { failures: failed, clean }, { params: { most, windows } });
+}
+
+// Room for the mark of a failed check at either end; but a count begins at zero.
+function roomy(values) {
+  const [least, most] = span(values, 1);
+  const room = (most - least) * 0.08;
+  return [least === 0 ? 0 : least - room, most + room];
 }
 
 async function drawCheck(element) {
-  const view = await draw(element, "value");
-  await view.data("check", trend.checks[Number(element.dataset.check)].points).runAsync();
+  const points = trend.checks[Number(element.dataset.check)].points.filter(({ value }) => value !== null);
+  const values = points.flatMap((one) => [one.value, one.threshold ?? one.value]);
+  await draw(element, "value", { check: points }, { params: { windows, levels: roomy(values) } });
 }
 
 // ---- All of it ----

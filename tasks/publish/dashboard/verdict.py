@@ -36,16 +36,20 @@ def _headline(checks: int, failed: int, errors: int) -> str:
         return "No checks are recorded for this window"
     if not failed:
         return f"All {checks} checks passed" if checks > 1 else "The one check passed"
-    kinds = [f"{errors} as an error"] * bool(errors) + [f"{failed - errors} as a warning"] * (failed > errors)
-    return f"{failed} of {checks} checks failed, {' and '.join(kinds)}"
+    counts = {"error": errors, "warning": failed - errors}
+    kinds = [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count]
+    return f"{failed} of {checks} checks failed: {', '.join(kinds)}"
 
 
 def _facts(failed: pl.DataFrame, figures: RunFigures) -> list[str]:
-    facts = [
-        f"{row['check']} of {row['dataset']}: {row['detail']}" if row["detail"] else f"{row['check']} of {row['dataset']}"
-        for row in failed.sort("severity", "dataset", "check").iter_rows(named=True)
-    ]
+    facts = []
     if figures.rows_unexplained:
         kind = "lost" if figures.rows_unexplained > 0 else "too many"
-        facts.insert(0, f"The row equation does not hold: {abs(figures.rows_unexplained):,} rows {kind}.")
+        facts.append(f"The row equation does not hold: {abs(figures.rows_unexplained):,} rows {kind}.")
+    for row in failed.sort("severity", "dataset", "check").iter_rows(named=True):
+        facts.append(f"{row['check']} of {row['dataset']}" + (f": {row['detail']}" if row["detail"] else ""))
+    missing = {kind: getattr(figures, f"codes_{kind}") for kind in ("unknown", "refused", "failed")}
+    if any(missing.values()):
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in missing.items() if count)
+        facts.append(f"{sum(missing.values()):,} of {figures.codes_asked:,} codes could not be fetched: {kinds}.")
     return facts

@@ -1,0 +1,169 @@
+"""End-of-day prices of a window of dates: extract, curate, measure, check, load, publish.
+
+`.dev/python -m flows.market_prices --help` runs it from a shell.
+"""
+
+import argparse
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.exceptions import FailedRun
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
+from prefect.states import Failed
+from pydantic import BaseModel
+from rich.console import Console
+from rich.markdown import Markdown
+
+from tasks.errors import EtlError, QuotaExhausted, TransientError
+from tasks.extract import extract_prices, plan_prices
+from tasks.load import LoadResult, RunRow, load_table, record_run
+from tasks.publish import RunFigures, publish_dashboard, publish_summary
+from tasks.quality import check_prices, errors, refuse
+from tasks.settings import load_settings
+from tasks.transform import Figures, curate_prices, find_restated, measure_prices
+from tasks.window import Window
+
+_DAYS = 7  # of a scheduled run's window
+
+
+class Report(BaseModel):
+    """What a run tells whoever started it: its summary as Markdown, and the path of the dashboard page, if it was drawn."""
+
+    window: Window
+    summary: str
+    dashboard: str | None
+
+
+@flow(name="market-prices")
+async def market_prices(
+    codes: list[str] | None = None,
+    window: Window | None = None,
+    lag_days: int = 7,
+    shards: int | None = None,
+    refetch: bool = False,  # noqa: FBT001, FBT002 - a field of the form in the UI
+) -> Report | State[Report]:
+    """End-of-day prices, their weekly measures and their quality, into the warehouse and onto the dashboard.
+
+    Args:
+        codes: Instruments such as AAPL.US. Empty: those of ETL_CODES, or else all that the exchange trades.
+        window: Days to fetch. Empty: the seven days before the day for which the run is scheduled.
+        lag_days: So many days before the window are fetched again, because sources revise.
+        shards: In how many parts the codes are fetched. Empty: as many as fit into memory.
+        refetch: Fetch again what this window has already.
+    """
+    started = datetime.now(UTC)
+    window = (window or _scheduled_window()).reaching_back(lag_days)
+    try:
+        await _extract(codes, window, shards, refetch=refetch)
+    except (QuotaExhausted, TransientError) as error:
+        return Failed(name="Resumable", message=str(error))
+    rows = await curate_prices(window)
+    await measure_prices()
+    checks = await check_prices(window)
+    failed = errors(checks)
+    tables = ["data_quality"] if failed else ["prices", "price_measures", "data_quality"]
+    loaded = sum([await load_table(table) for table in tables], start=LoadResult())
+
+    state = "checks failed, not loaded" if failed else "loaded"
+    figures, summary = await publish_summary(_figures(window, rows, loaded), state, checks)
+    await record_run(_row(figures, state, started))
+    page = await publish_dashboard(figures)
+    if failed:
+        refuse(failed, window)
+    return Report(window=window, summary=summary, dashboard=page)
+
+
+async def _extract(codes: list[str] | None, window: Window, shards: int | None, *, refetch: bool) -> None:
+    """The window's bars, and all older ones of codes whose history the source has restated since."""
+    for shard in await plan_prices(codes, window, window, shards=shards):
+        await extract_prices(shard, refetch=refetch)
+    if restated := await find_restated(window):
+        history = Window(first=min(restated.values()), last=window.first - timedelta(days=1))
+        for shard in await plan_prices(list(restated), window, history, part="history"):
+            await extract_prices(shard, refetch=refetch)
+
+
+def _scheduled_window() -> Window:
+    zone = ZoneInfo(load_settings().time_zone)
+    return Window.before(flow_run.scheduled_start_time.astimezone(zone), _DAYS)
+
+
+def _figures(window: Window, rows: Figures, loaded: LoadResult) -> RunFigures:
+    return RunFigures(
+        run=flow_run.name,
+        window=window,
+        generated_at=datetime.now(UTC),
+        rows_received=rows.received,
+        rows_published=rows.published,
+        rows_quarantined=rows.quarantined,
+        rows_duplicates=rows.duplicates,
+        rows_revised=rows.revised,
+        loaded_inserted=loaded.inserted,
+        loaded_updated=loaded.updated,
+        loaded_deleted=loaded.deleted,
+    )
+
+
+def _row(figures: RunFigures, state: str, started: datetime) -> RunRow:
+    return RunRow(
+        run=str(flow_run.id),
+        flow="market-prices",
+        window_first=figures.window.first,
+        window_last=figures.window.last,
+        started=started,
+        ended=datetime.now(UTC),
+        state=state,
+        codes=figures.codes_asked,
+        rows_in=figures.rows_received,
+        rows_out=figures.rows_published,
+        quarantined=figures.rows_quarantined,
+        duplicates=figures.rows_duplicates,
+        revised=figures.rows_revised,
+        loaded=figures.loaded_inserted + figures.loaded_updated,
+    )
+
+
+def main() -> None:
+    """The flow from a shell, on a temporary Prefect API where none is configured. A failure ends with status 1 and its reason."""
+    options = _parser().parse_args()
+    run = market_prices(options.codes or None, _window(options), options.lag_days, options.shards, options.refetch)
+    try:
+        # A temporary server that reports its start competes with its own migrations for the database.
+        with temporary_settings({PREFECT_SERVER_ANALYTICS_ENABLED: False}):
+            report = asyncio.run(run)
+    except (EtlError, FailedRun) as error:
+        raise SystemExit(f"\n{error}") from None
+    console = Console()
+    console.print(Markdown(report.summary))
+    if report.dashboard:
+        console.print(f"\nDashboard: {report.dashboard}", soft_wrap=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.market_prices",
+        description="End-of-day prices into the lake, the warehouse and the dashboard.",
+        epilog="With nothing set, prices come from a sample market. `python -m tasks.settings` shows what is in force.",
+    )
+    parser.add_argument("codes", nargs="*", default=None, help="instruments such as AAPL.US; none: all of the exchange")
+    parser.add_argument(
+        "--first", type=date.fromisoformat, help="first day, YYYY-MM-DD; default: two years before the last"
+    )
+    parser.add_argument("--last", type=date.fromisoformat, help="last day, YYYY-MM-DD; default: yesterday")
+    parser.add_argument("--lag-days", type=int, default=7, help="so many days before the first are fetched again (7)")
+    parser.add_argument("--shards", type=int, help="in how many parts the codes are fetched")
+    parser.add_argument("--refetch", action="store_true", help="fetch again what this window has already")
+    return parser
+
+
+def _window(options: argparse.Namespace) -> Window:
+    last = options.last or datetime.now(UTC).date() - timedelta(days=1)
+    return Window(first=options.first or last - timedelta(days=2 * 365), last=last)
+
+
+if __name__ == "__main__":
+    main()

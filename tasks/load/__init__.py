@@ -1,0 +1,53 @@
+"""The Prefect tasks that move what changed into the SQL warehouse."""
+
+import asyncio
+
+from prefect import get_run_logger, task
+from prefect.runtime import flow_run
+
+from tasks.datasets import CATALOGUE, Dataset
+from tasks.errors import ConfigurationError
+from tasks.lake import open_lake
+from tasks.load.changes import changes
+from tasks.load.ledger import RunRow
+from tasks.load.part import LoadResult
+from tasks.load.warehouse import open_warehouse
+from tasks.settings import load_settings
+
+__all__ = ["LoadResult", "RunRow", "load_table", "record_run"]
+
+
+@task(task_run_name="load_table {table}")
+async def load_table(table: str) -> LoadResult:
+    """Brings a table up to its dataset in the lake, in one transaction."""
+    result = await asyncio.to_thread(_load, _dataset(table), str(flow_run.id))
+    get_run_logger().info(
+        "%s: %d rows inserted, %d updated, %d deleted", table, result.inserted, result.updated, result.deleted
+    )
+    return result
+
+
+@task
+async def record_run(row: RunRow) -> None:
+    """Writes the run's row of `etl_runs`."""
+    await asyncio.to_thread(_record, row)
+
+
+def _load(dataset: Dataset, run: str) -> LoadResult:
+    settings = load_settings()
+    lake = open_lake(settings.lake_url)
+    with open_warehouse(settings.warehouse_url) as warehouse:
+        return warehouse.load(dataset, changes(lake, dataset, warehouse.loaded(dataset)), mode="upsert", run=run)
+
+
+def _record(row: RunRow) -> None:
+    with open_warehouse(load_settings().warehouse_url) as warehouse:
+        warehouse.record_run(row)
+
+
+def _dataset(table: str) -> Dataset:
+    for dataset in CATALOGUE:
+        if dataset.table == table:
+            return dataset
+    known = ", ".join(d.table for d in CATALOGUE if d.table)
+    raise ConfigurationError(f"No dataset becomes the table {table}. Those that do: {known}.")

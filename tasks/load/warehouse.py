@@ -1,0 +1,143 @@
+"""The warehouse: a SQL store that takes what changed in the lake, whole or not at all."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import polars as pl
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from tasks.datasets import Dataset
+from tasks.errors import ConfigurationError
+from tasks.load import adbc, contract, ledger, statements
+from tasks.load.connection import Connection
+from tasks.load.ledger import RunRow
+from tasks.load.order import Order
+from tasks.load.part import NOTHING, LoadResult, Mode, Part
+from tasks.load.transfer import Transfer
+from tasks.window import Window
+
+__all__ = ["NOTHING", "LoadResult", "Mode", "Part", "RunRow", "Warehouse", "open_warehouse"]
+
+LOCK_TIMEOUT = 30.0
+
+_SCHEMES: dict[str, Callable[[sa.URL, float], Connection]] = {"sqlite": adbc.open_sqlite}
+_EXAMPLES = "sqlite:///relative/file.sqlite, sqlite:////absolute/file.sqlite"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Warehouse:
+    def __init__(self, connection: Connection, clock: Callable[[], datetime] = _utc_now) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def loaded(self, dataset: Dataset) -> dict[str, str]:
+        """The snapshot that the dataset's table has, by partition. Empty if the table is not there."""
+        if dataset.table is None or not contract.described(self._connection, dataset.table):
+            return {}
+        return ledger.read(self._connection, dataset.name).current
+
+    def load(
+        self,
+        dataset: Dataset,
+        parts: Iterable[Part],
+        mode: Mode = "upsert",
+        *,
+        run: str,
+        window: Window | None = None,
+    ) -> LoadResult:
+        """Brings the parts into the dataset's table and the ledger, in one transaction.
+
+        Parts are taken one at a time while the transaction is open. Those whose snapshot the table has are skipped.
+        Mode `append` inserts, `upsert` inserts or updates by key, `replace` first deletes what is in `window`
+        (by the dataset's period column). The rows in `deleted` go in any mode.
+
+        After any error the store is as before. ContractError: rows or table break the contract, or counts do not
+        agree. TransientError: the lock did not come in time, or another run came first. ConfigurationError: the
+        store cannot be written, or the arguments make no sense. FatalError: the disk is full, or the store is broken.
+        """
+        order = Order(dataset, mode, run, window)
+        with self._transaction():
+            return Transfer(self._connection, order, self._clock).run(parts)
+
+    def record_run(self, row: RunRow) -> None:
+        """Writes the row to `etl_runs`, in place of an earlier one of the same run."""
+        with self._transaction():
+            ledger.write_run(self._connection, row)
+
+    def query(
+        self,
+        sql: str,
+        params: Mapping[str, object] | None = None,
+        types: Mapping[str, pl.DataType] | None = None,
+    ) -> pl.DataFrame:
+        """The answer to a query. Values are bound: `:name` in the text, a list for `IN :name`.
+
+        Columns come as the store keeps them (in SQLite dates are text); those named in `types`, such as
+        `PRICES.polars_schema`, come in these types. ConfigurationError: the store refuses the query.
+        """
+        found = self._connection.fetch(statements.text(sql, params or {}))
+        return self._connection.dialect.restored(found, types or {})
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.begin()
+        try:
+            yield
+            self._connection.commit()
+        except BaseException:  # of the parts' source, or an interrupt: the store must not keep half of anything
+            self._connection.rollback()
+            raise
+
+
+def open_warehouse(
+    url: str | SecretStr,
+    *,
+    lock_timeout: float = LOCK_TIMEOUT,
+    clock: Callable[[], datetime] = _utc_now,
+) -> Warehouse:
+    """The warehouse at a URL such as `sqlite:///folder/file.sqlite`; a folder that is missing is made.
+
+    `lock_timeout` is how many seconds to wait for another writer; `?lock_timeout=5` in the URL comes before it.
+    Raises ConfigurationError for a URL that makes no sense or a place that cannot be opened.
+    """
+    address, timeout = _parsed(url.get_secret_value() if isinstance(url, SecretStr) else url, lock_timeout)
+    return Warehouse(_SCHEMES[address.drivername](address, timeout), clock)
+
+
+def _parsed(url: str, lock_timeout: float) -> tuple[sa.URL, float]:
+    try:
+        address = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise ConfigurationError(
+            f"ETL_WAREHOUSE_URL is not a URL of the form scheme://... Give one like these: {_EXAMPLES}."
+        ) from error
+    if address.drivername not in _SCHEMES:
+        raise ConfigurationError(
+            f"ETL_WAREHOUSE_URL begins with {address.drivername}://, which is not supported. "
+            f"Give one like these: {_EXAMPLES}."
+        )
+    text = address.query.get("lock_timeout", lock_timeout)
+    try:
+        timeout = float(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        timeout = -1.0
+    if not 0 <= timeout < 1e6:
+        raise ConfigurationError(
+            f"lock_timeout={text} in ETL_WAREHOUSE_URL is not a number of seconds. Give one like 30."
+        )
+    return address.difference_update_query(["lock_timeout"]), timeout

@@ -1,0 +1,56 @@
+"""Finds codes whose history the source has restated.
+
+After a split or a dividend the source adjusts all earlier closes of the code. A run that fetches one week sees that in
+the days which it fetches again; unless the rest of the history is fetched again too, the series breaks in two."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from tasks.datasets import PRICES, RAW_PRICES
+from tasks.lake import Lake, SnapshotRef
+from tasks.window import Window
+
+_ROUNDING = 2e-4  # the source rounds adjusted closes to four decimals
+
+
+def restated(lake: Lake, window: Window, raw: Sequence[SnapshotRef]) -> dict[str, date]:
+    """Codes with an older history in the lake that these raw bars contradict, and the first date of that history.
+
+    A code is restated if on the first day that both have, the source adjusts the close by another factor than it did."""
+    stored = lake.partitions(PRICES)
+    both = (
+        lake.read(RAW_PRICES, raw)
+        .with_columns(pl.col("date").str.to_date("%Y-%m-%d", strict=False))
+        .join(
+            lake.read(PRICES, _of_years(stored, window.first.year, window.last.year)).filter(
+                pl.col("date").is_between(window.first, window.last)
+            ),
+            on=["code", "date"],
+            suffix="_stored",
+        )
+        .group_by("code")
+        .agg(pl.col("close", "adjusted_close", "close_stored", "adjusted_close_stored").sort_by("date").first())
+    )
+    expected = pl.col("adjusted_close_stored") * pl.col("close") / pl.col("close_stored")
+    changed = (pl.col("adjusted_close") - expected).abs() > _ROUNDING + 1e-5 * expected
+    suspects = both.filter(changed).select("code").collect().get_column("code")
+    return _first_dates(lake, stored, suspects, window) if suspects.len() else {}
+
+
+def _first_dates(lake: Lake, stored: Sequence[SnapshotRef], codes: pl.Series, window: Window) -> dict[str, date]:
+    older = (
+        lake.read(PRICES, [s for s in stored if s.first and s.first < window.first])
+        .filter(pl.col("code").is_in(codes.implode()))
+        .group_by("code")
+        .agg(pl.col("date").min())
+        .filter(pl.col("date") < window.first)
+        .sort("code")
+        .collect()
+    )
+    return dict(older.iter_rows())
+
+
+def _of_years(snapshots: Sequence[SnapshotRef], first: int, last: int) -> list[SnapshotRef]:
+    return [s for s in snapshots if s.first and s.last and s.first.year <= last and s.last.year >= first]
