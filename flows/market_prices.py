@@ -31,7 +31,7 @@ _DAYS = 7  # of a scheduled run's window
 
 
 class Report(BaseModel):
-    """What a run tells whoever started it: its summary as Markdown, and the path of the dashboard page, if it was drawn."""
+    """What a run tells whoever started it: its summary as Markdown, and the path of the dashboard page, if any."""
 
     window: Window
     summary: str
@@ -128,7 +128,7 @@ def _row(figures: RunFigures, state: str, started: datetime) -> RunRow:
 
 
 def main() -> None:
-    """The flow from a shell, on a temporary Prefect API where none is configured. A failure ends with status 1 and its reason."""
+    """The flow from a shell, on a temporary Prefect API where none is configured. Status 1 and the reason if it fails."""
     options = _parser().parse_args()
     run = market_prices(options.codes or None, _window(options), options.lag_days, options.shards, options.refetch)
     try:

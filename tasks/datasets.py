@@ -1,7 +1,6 @@
 """The catalogue: each dataset's columns, types, key, partitioning and SQL table."""
 
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,13 +37,14 @@ class Fetches(dy.Schema):
     fetched_at = dy.Datetime(time_unit="us", time_zone="UTC")
 
 
-class PriceRow(dy.Schema):
-    """What a single end-of-day bar must be.
+class Prices(dy.Schema):
+    """End-of-day bars, one per code and session.
 
-    Open, high, low and close are raw; adjusted_close is for splits and dividends. All are in the currency of the listing."""
+    Open, high, low and close are raw; adjusted_close is for splits and dividends. All are in the listing's currency.
+    """
 
-    code = dy.String(max_length=40)
-    date = dy.Date()
+    code = dy.String(primary_key=True, max_length=40)
+    date = dy.Date(primary_key=True)
     open = dy.Float64(min_exclusive=0)
     high = dy.Float64(min_exclusive=0)
     low = dy.Float64(min_exclusive=0)
@@ -54,11 +54,11 @@ class PriceRow(dy.Schema):
     fetched_at = dy.Datetime(time_unit="us", time_zone="UTC")
 
 
-class Prices(PriceRow):
-    """End-of-day bars, one per code and session."""
+class PriceRow(Prices):
+    """What a single bar must be, whatever the others are."""
 
-    code = dy.String(primary_key=True, max_length=40)
-    date = dy.Date(primary_key=True)
+    code = dy.String(max_length=40)
+    date = dy.Date()
 
 
 class QuarantinedPrices(dy.Schema):
@@ -138,15 +138,6 @@ class Dataset:
 def shard_of(code: str, shards: int) -> int:
     """The shard of a code: CRC-32 of its UTF-8 text, modulo the number of shards. The same everywhere and for ever."""
     return zlib.crc32(code.encode()) % shards
-
-
-def shard_column(codes: Iterable[str], shards: int) -> pl.DataFrame:
-    """One row per distinct code: `code`, `shard` (UInt8)."""
-    distinct = sorted(set(codes))
-    return pl.DataFrame(
-        {"code": distinct, "shard": [shard_of(c, shards) for c in distinct]},
-        schema={"code": pl.String, "shard": pl.UInt8},
-    )
 
 
 SHARDS = 8

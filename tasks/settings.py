@@ -1,4 +1,4 @@
-"""Every setting, from the environment (`ETL_...`) and Azure Key Vault. With nothing set, embedded defaults run everything.
+"""Every setting, from the environment (`ETL_...`) and Azure Key Vault. With nothing set, embedded defaults run all.
 
 `python -m tasks.settings` prints what is in force and where each value came from, secrets masked.
 """
@@ -6,22 +6,18 @@
 import difflib
 import functools
 import os
+import sys
+import textwrap
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import (
-    AzureKeyVaultSettingsSource,
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from tasks.errors import AuthenticationError, ConfigurationError, redact
+from tasks.errors import ConfigurationError, EtlError, redact
 
 _PREFIX = "ETL_"
-_KEY_VAULT = "ETL_KEY_VAULT_URL"
 
 
 class Settings(BaseSettings):
@@ -30,10 +26,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     key_vault_url: str | None = Field(None, description="Azure Key Vault that holds what the environment does not")
-    lake_url: str = Field(".etl/lake", description="folder of the lake")
-    warehouse_url: SecretStr = Field(SecretStr("sqlite:///.etl/warehouse.sqlite"), description="SQL store")
-    dashboard_path: Path = Field(Path(".etl/dashboard.html"), description="where the dashboard page is written")
-    time_zone: str = Field("America/New_York", description="whose days a scheduled run counts")
+    lake_url: str = Field(".etl/lake", description="the folder of the lake")
+    warehouse_url: SecretStr = Field(
+        SecretStr("sqlite:///.etl/warehouse.sqlite"), description="the SQL store that is loaded"
+    )
+    dashboard_path: Path | None = Field(Path(".etl/dashboard.html"), description="the dashboard page; empty: none")
+    time_zone: str = Field("America/New_York", description="whose days a scheduled run counts, such as Europe/Berlin")
 
     codes: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="instruments to fetch, separated by commas; empty: all of the exchange"
@@ -56,6 +54,19 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(c.strip() for c in value.split(",") if c.strip()) if isinstance(value, str) else value
 
+    @field_validator("key_vault_url", "dashboard_path", "source_url", "source_requests_per_minute", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("there is no such time zone") from None
+
     @property
     def requests_per_minute(self) -> int:
         """The rate limit in force, 0 for none."""
@@ -69,18 +80,24 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        **_: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - these two are pydantic's, and not wanted
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        vault = os.environ.get(_KEY_VAULT)
-        return (init_settings, env_settings, *((_key_vault(settings_cls, vault),) if vault else ()))
+        vault = env_settings().get("key_vault_url")
+        if not vault:
+            return init_settings, env_settings
+        # Imported here: the Azure SDK takes half a second, which runs without a vault need not wait for.
+        from tasks.key_vault import KeyVaultSource  # noqa: PLC0415
+
+        return init_settings, env_settings, KeyVaultSource(settings_cls, vault)
 
 
 def load_settings() -> Settings:
     """The settings of this process's environment.
 
-    Raises ConfigurationError for an unknown variable or a value that makes no sense, and for a Key Vault that cannot be reached;
-    AuthenticationError when the vault refuses the machine's identity."""
-    return _load(tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith(_PREFIX))))
+    Raises ConfigurationError for an unknown variable, for a value that makes no sense, and for a Key Vault that cannot
+    be reached; AuthenticationError when the vault refuses this machine's identity; TransientError when it is busy."""
+    return _load(tuple(sorted((k, v) for k, v in os.environ.items() if k.upper().startswith(_PREFIX))))
 
 
 @functools.lru_cache(maxsize=4)
@@ -89,14 +106,18 @@ def _load(environment: tuple[tuple[str, str], ...]) -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = "; ".join(f"{_PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(
             f"Settings make no sense: {problems}. `python -m tasks.settings` shows what each one is for."
         ) from None
 
 
+def _variable(field: str) -> str:
+    return f"{_PREFIX}{field}".upper()
+
+
 def _refuse_unknown(names: list[str]) -> None:
-    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known = [_variable(field) for field in Settings.model_fields]
     for name in names:
         if name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)
@@ -104,59 +125,38 @@ def _refuse_unknown(names: list[str]) -> None:
             raise ConfigurationError(f"There is no setting {name}. {hint}")
 
 
-def _key_vault(settings_cls: type[BaseSettings], url: str) -> PydanticBaseSettingsSource:
-    # Imported here: the Azure SDK takes half a second, which runs without a vault need not wait for.
-    from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError  # noqa: PLC0415
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415
-
+def _main() -> None:
+    """Two lines for each setting: its value, which is never cut short, and where it is from. Neither, on an error."""
     try:
-        return AzureKeyVaultSettingsSource(settings_cls, url, DefaultAzureCredential(), dash_to_underscore=True)
-    except (ClientAuthenticationError, HttpResponseError) as error:
-        raise AuthenticationError(
-            f"Key Vault {url} refused this machine's identity: {redact(str(error)).splitlines()[0]} Give the identity the role "
-            "Key Vault Secrets User, or unset ETL_KEY_VAULT_URL."
-        ) from error
-    except (AzureError, ValueError) as error:
-        raise ConfigurationError(
-            f"Key Vault {url} could not be read: {redact(str(error)).splitlines()[0]} Check ETL_KEY_VAULT_URL, "
-            "https://NAME.vault.azure.net, and the network."
-        ) from error
+        settings, failure = load_settings(), None
+    except EtlError as error:
+        settings, failure = None, error
+    lines: list[str] = []
+    for field, info in Settings.model_fields.items():
+        value = f" = {_shown(field, getattr(settings, field))}" if settings else ""
+        origin = f"[{_origin(settings, field)}] " if settings else ""
+        what = textwrap.fill(f"{origin}{info.description}", 80, initial_indent="    ", subsequent_indent="    ")
+        lines.append(f"{_variable(field)}{value.rstrip()}\n{what}\n")
+    sys.stdout.write("".join(lines))
+    if failure:
+        raise SystemExit(f"\n{failure}")
 
 
-def _origins(settings: Settings) -> dict[str, str]:
-    origins: dict[str, str] = {}
-    for name in Settings.model_fields:
-        if f"{_PREFIX}{name.upper()}" in {k.upper() for k in os.environ}:
-            origins[name] = "environment"
-        elif settings.key_vault_url and name in settings.model_fields_set:
-            origins[name] = "Key Vault"
-        else:
-            origins[name] = "default"
-    return origins
-
-
-def _shown(value: Any) -> str:
+def _shown(field: str, value: object) -> str:
+    if field == "warehouse_url" and isinstance(value, SecretStr):
+        url, query, _ = value.get_secret_value().partition("?")
+        return redact(url) + (f"{query}***" if query else "")
     if isinstance(value, SecretStr):
-        text = value.get_secret_value()
-        return redact(text) if "://" in text else "***"
+        return "***"
     if isinstance(value, tuple):
         return ",".join(value)
-    return "" if value is None else str(value)
+    return "" if value is None else redact(str(value))
 
 
-def _main() -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    try:
-        settings = load_settings()
-    except (ConfigurationError, AuthenticationError) as error:
-        raise SystemExit(str(error)) from None
-    table = Table("setting", "value", "from", "what it is")
-    origins = _origins(settings)
-    for name, field in Settings.model_fields.items():
-        table.add_row(f"{_PREFIX}{name.upper()}", _shown(getattr(settings, name)), origins[name], field.description)
-    Console().print(table)
+def _origin(settings: Settings, field: str) -> str:
+    if field not in settings.model_fields_set:
+        return "default"
+    return "environment" if _variable(field) in {name.upper() for name in os.environ} else "Key Vault"
 
 
 if __name__ == "__main__":

@@ -31,14 +31,17 @@ class Window(BaseModel):
         """The given number of whole days before the day of `moment`."""
         if days < 1:
             raise ConfigurationError(f"A window of {days} days has no day in it. Give 1 or more.")
-        last = moment.date() - timedelta(days=1)
-        return cls(first=last - timedelta(days=days - 1), last=last)
+        last = _earlier(moment.date(), 1)
+        return cls(first=_earlier(last, days - 1), last=last)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """A window from its name, `2024-01-01_2024-01-31`."""
-        first, _, last = text.partition("_")
-        return cls(first=date.fromisoformat(first), last=date.fromisoformat(last))
+        try:
+            first, last = (date.fromisoformat(day) for day in text.split("_"))
+        except ValueError:
+            raise ConfigurationError(f"{text!r} is not a window. Windows look like 2024-01-01_2024-01-31.") from None
+        return cls(first=first, last=last)
 
     def __str__(self) -> str:
         return f"{self.first}_{self.last}"
@@ -51,7 +54,14 @@ class Window(BaseModel):
         """This window with so many days more at its start."""
         if days < 0:
             raise ConfigurationError(f"A window cannot reach back {days} days. Give 0 or more.")
-        return Window(first=self.first - timedelta(days=days), last=self.last)
+        return Window(first=_earlier(self.first, days), last=self.last)
 
     def years(self) -> Iterator[int]:
         yield from range(self.first.year, self.last.year + 1)
+
+
+def _earlier(day: date, days: int) -> date:
+    try:
+        return day - timedelta(days=days)
+    except OverflowError:
+        raise ConfigurationError(f"There is no date {days} days before {day}. Give fewer days.") from None

@@ -13,12 +13,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 30  # seconds, for the browser to start and for anything a page is waited for
@@ -50,20 +51,25 @@ def chromium() -> Path:
 def browser(chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:
     profile = tmp_path_factory.mktemp("chromium")
     command = [str(chromium), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    own = {**os.environ, "XDG_CONFIG_HOME": str(profile)}  # its crash handler keeps files there, profile or not
     with (profile / "output.txt").open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, env=own)
         try:
             with connect(_address(process, profile), max_size=None) as socket:
-                yield Browser(socket)
+                running = Browser(socket)
+                yield running
+                running.call("Browser.close")
+                process.wait(PATIENCE)
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # what is left of it, if it did not end by itself
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(PATIENCE)
 
 
 class Browser:
     """A running Chromium: one connection, and what its tabs reported."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: Connection) -> None:
         self._socket = socket
         self._ids = itertools.count(1)
         self._tabs: dict[str, Tab] = {}
@@ -151,7 +157,12 @@ class Tab:
         """Drags across the first such element, between two shares of its width."""
         box = self.box(selector)
         y = box["y"] + box["height"] / 2
-        for share, kind in ((start, "mousePressed"), ((start + end) / 2, "mouseMoved"), (end, "mouseMoved"), (end, "mouseReleased")):
+        for share, kind in (
+            (start, "mousePressed"),
+            ((start + end) / 2, "mouseMoved"),
+            (end, "mouseMoved"),
+            (end, "mouseReleased"),
+        ):
             self._mouse((box["x"] + box["width"] * share, y), kind, button="left", buttons=1, clickCount=1)
 
     def write(self, text: str) -> None:
@@ -159,10 +170,12 @@ class Tab:
 
     def box(self, selector: str) -> dict[str, float]:
         """x, y, width and height on the screen, after scrolling there."""
-        found: dict[str, float] = self.evaluate(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
-            " return e.getBoundingClientRect().toJSON(); })()"
-        )
+        script = """((selector) => {
+            const element = document.querySelector(selector);
+            element.scrollIntoView({ block: "center" });
+            return element.getBoundingClientRect().toJSON();
+        })"""
+        found: dict[str, float] = self.evaluate(f"{script}({json.dumps(selector)})")
         return found
 
     def screenshot(self, path: Path) -> Path:

@@ -22,7 +22,7 @@ _SECONDS_BETWEEN_LINES = 5.0
 async def plan_prices(
     codes: Sequence[str] | None, window: Window, span: Window, part: Part = "window", shards: int | None = None
 ) -> list[Shard]:
-    """The shards in which these codes are fetched; for None those of `ETL_CODES`, or else all that the exchange trades."""
+    """The shards in which these codes are fetched; for None those of `ETL_CODES`, or else all of the exchange."""
     settings = load_settings()
     if codes is None:
         codes = settings.codes or await _all_codes(window)

@@ -50,7 +50,7 @@ class Fetched:
 class UnreadableError(TransientError):
     """The body is no JSON. Maintenance pages look so, and go away; a body that stays so is refused."""
 
-    def __init__(self, reason: str, body: bytes) -> None:
+    def __init__(self, reason: str, body: bytes = b"") -> None:
         super().__init__(reason)
         self.body = body
 

@@ -3,14 +3,16 @@
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 
 from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError, ContractError, TransientError
 from tasks.lake import parquet
+from tasks.lake.credentials import LakeCredentials
 from tasks.lake.local import LocalStore
 from tasks.lake.reference import SnapshotRef
 from tasks.lake.store import Store
@@ -31,27 +33,44 @@ class Change:
     inputs: tuple[str, ...]
 
 
-def open_lake(url: str) -> "Lake":
-    """A lake by its URL: a folder's path or `file://` URL. Raises ConfigurationError for what cannot be one."""
+def open_lake(url: str, credentials: LakeCredentials | None = None) -> "Lake":
+    """A lake by its URL: a folder's path or `file://` URL, or that of a storage account, `https://ACCOUNT.blob.core.windows.net`.
+
+    Raises ConfigurationError for what cannot be one."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         return Lake(LocalStore(Path(url)))
     if scheme == "file":
-        return Lake(LocalStore(Path(rest)))
-    raise ConfigurationError(f"ETL_LAKE_URL starts with {scheme}://, which no lake does. Give the path of a folder.")
+        return Lake(LocalStore(Path(unquote(rest))))
+    if scheme in ("http", "https"):
+        # The Azure SDK takes half a second to import, for which a local lake need not wait.
+        from tasks.lake.account import find_account  # noqa: PLC0415
+        from tasks.lake.azure import AzureStore  # noqa: PLC0415
+
+        return Lake(AzureStore(find_account(url, credentials or LakeCredentials())))
+    raise ConfigurationError(
+        f"ETL_LAKE_URL starts with {scheme}://, which no lake does. Give the path of a folder, or the "
+        "https://ACCOUNT.blob.core.windows.net of a storage account."
+    )
 
 
 class Lake:
-    def __init__(self, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        rows_per_file: int = parquet.ROWS_PER_FILE,
+    ) -> None:
         self.store = store
         self._clock = clock
+        self._rows_per_file = rows_per_file
 
     def current(self, dataset: Dataset, partition: str) -> SnapshotRef | None:
         """The snapshot that readers see, None where nothing was published."""
         return self._current(dataset, partition)[0]
 
     def partitions(self, dataset: Dataset, under: str = "") -> list[SnapshotRef]:
-        """The current snapshots of all partitions whose names start with `under`, a folder that ends with `/`, or nothing."""
+        """The current snapshots of all partitions under a folder, which ends with `/`, or of all there are."""
         prefix = f"{_home(dataset)}/{under}"
         pointers = [e.path for e in self.store.entries(prefix) if e.path.endswith(f"/{_CURRENT}")]
         found = (self.store.read(path) for path in pointers)
@@ -73,6 +92,7 @@ class Lake:
             schema=dataset.polars_schema,
             missing_columns="insert",
             storage_options=self.store.storage_options,
+            credential_provider=self.store.credential_provider,
             glob=False,
         )
 
@@ -89,15 +109,15 @@ class Lake:
     ) -> SnapshotRef | None:
         """Publishes what `change` makes of the current snapshot, None for nothing to change.
 
-        When another writer publishes first, `change` is called again with the new current snapshot. Returns the snapshot that
-        is current in the end. Raises ContractError when rows do not have the dataset's columns, TransientError when the race
-        is lost again and again."""
+        When another writer publishes first, `change` is called again with the new current snapshot. Returns the
+        snapshot that is current in the end. Raises ContractError when rows do not have the dataset's columns, and
+        LostRaceError when the race is lost again and again."""
         for _ in range(_RACES):
             current, etag = self._current(dataset, partition)
             wanted = change(current)
             if wanted is None:
                 return current
-            written = self._write(dataset, partition, wanted, run)
+            written = self._write(dataset, partition, wanted, run, after=current)
             if self._publish(written, etag):
                 return written
             for file in written.files:
@@ -108,7 +128,7 @@ class Lake:
         )
 
     def confirm(self, snapshot: SnapshotRef, inputs: tuple[str, ...]) -> SnapshotRef:
-        """Notes that the same data follows from these inputs too. Nothing is done if another snapshot became current."""
+        """Notes that the same data follows from these inputs too. Does nothing if another snapshot became current."""
         confirmed = snapshot.model_copy(update={"inputs": inputs})
         stored = self.store.read(_pointer(snapshot))
         if stored and SnapshotRef.model_validate_json(stored.data) == snapshot:
@@ -121,14 +141,17 @@ class Lake:
             return None, None
         return SnapshotRef.model_validate_json(stored.data), stored.etag
 
-    def _write(self, dataset: Dataset, partition: str, change: Change, run: str) -> SnapshotRef:
-        created = self._clock()
+    def _write(
+        self, dataset: Dataset, partition: str, change: Change, run: str, after: SnapshotRef | None
+    ) -> SnapshotRef:
+        # Clocks of nodes differ, and yet the ids of a partition's snapshots are in order.
+        created = max(self._clock(), after.created + timedelta(microseconds=1)) if after else self._clock()
         snapshot = f"{created:%Y%m%dT%H%M%S%f}Z-{secrets.token_hex(4)}"
         files: list[str] = []
         span = _Span(dataset.period)
         rows = 0
         try:
-            for frame in parquet.batches(_checked(dataset, change.frames)):
+            for frame in parquet.batches(_checked(dataset, change.frames), self._rows_per_file):
                 path = f"{_home(dataset)}/{partition}/{snapshot}/part-{len(files):05d}.parquet"
                 with self.store.create(path) as file:
                     parquet.write(frame, file)
@@ -180,12 +203,18 @@ def _checked(dataset: Dataset, frames: Iterable[pl.DataFrame]) -> Iterator[pl.Da
     wanted = dataset.polars_schema
     for frame in frames:
         if frame.schema != wanted:
-            differing = sorted(set(frame.schema.items()) ^ set(wanted.items()), key=str)
             raise ContractError(
-                f"Rows for {_home(dataset)} do not have its columns. They differ in {differing}. Change the rows, or the "
-                "dataset in tasks/datasets.py."
+                f"Rows for {_home(dataset)} do not have its columns: {_difference(frame.schema, wanted)}. Change the "
+                "rows, or the dataset in tasks/datasets.py."
             )
         yield frame
+
+
+def _difference(found: pl.Schema, wanted: pl.Schema) -> str:
+    told = [f"{name} is missing" for name in wanted if name not in found]
+    told += [f"{name} is not one of them" for name in found if name not in wanted]
+    told += [f"{n} is {found[n]}, not {dtype}" for n, dtype in wanted.items() if n in found and found[n] != dtype]
+    return ", ".join(told) or f"their order is {', '.join(found)}"
 
 
 def _home(dataset: Dataset) -> str:

@@ -24,23 +24,24 @@ class LocalStore:
             (self._root / _LOCKS).mkdir(parents=True, exist_ok=True)
 
     def read(self, path: str) -> Stored | None:
-        try:
-            data = (self._root / path).read_bytes()
-        except FileNotFoundError:
-            return None
-        return Stored(data, _etag(data))
+        with _explained(self._root / path):
+            try:
+                data = (self._root / path).read_bytes()
+            except FileNotFoundError:
+                return None
+        return Stored(data, hashlib.sha256(data).hexdigest())
 
     def swap(self, path: str, data: bytes, etag: str | None) -> bool:
         target = self._root / path
-        with _explained(target), self._locked(path):
+        with _explained(target), self._locked(path) as lock:
             current = self.read(path)
             if (current.etag if current else None) != etag:
                 return False
-            target.parent.mkdir(parents=True, exist_ok=True)
-            fresh = target.with_name(f"{target.name}.new")
+            fresh = lock.with_suffix(".new")
             with fresh.open("wb") as file:
                 file.write(data)
                 _flush(file)
+            target.parent.mkdir(parents=True, exist_ok=True)
             fresh.replace(target)
             _flush_folder(target.parent)
             return True
@@ -50,8 +51,9 @@ class LocalStore:
         target = self._root / path
         with _explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
+            opened = _opened(target)
             try:
-                with target.open("xb") as file:
+                with opened as file:
                     yield file
                     _flush(file)
             except BaseException:
@@ -61,16 +63,21 @@ class LocalStore:
             _flush_folder(target.parent)
 
     def entries(self, prefix: str) -> Iterator[Entry]:
-        for path in sorted((self._root / prefix).rglob("*")):
-            if path.is_file():
-                status = path.stat()
-                modified = datetime.fromtimestamp(status.st_mtime, UTC)
-                yield Entry(path.relative_to(self._root).as_posix(), status.st_size, modified)
+        walked = os.walk(self._root / prefix, onerror=_raise_unless_gone)
+        paths = (Path(folder, name).relative_to(self._root).as_posix() for folder, _, names in walked for name in names)
+        with _explained(self._root / prefix):
+            for path in sorted(paths):
+                try:
+                    status = (self._root / path).stat()
+                except FileNotFoundError:
+                    continue  # deleted by another process meanwhile
+                yield Entry(path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def delete(self, path: str) -> None:
         target = self._root / path
-        target.unlink(missing_ok=True)
-        _remove_empty(target.parent)
+        with _explained(target):
+            target.unlink(missing_ok=True)
+            _remove_empty(target.parent)
 
     def url(self, path: str) -> str:
         return str(self._root / path)
@@ -79,13 +86,17 @@ class LocalStore:
     def storage_options(self) -> None:
         return None
 
+    @property
+    def credential_provider(self) -> None:
+        return None
+
     @contextmanager
-    def _locked(self, path: str) -> Iterator[None]:
+    def _locked(self, path: str) -> Iterator[Path]:
         # The kernel lets go of the lock when its holder dies.
-        name = hashlib.sha256(path.encode()).hexdigest()[:2]
-        with (self._root / _LOCKS / name).open("wb") as file:
+        lock = self._root / _LOCKS / hashlib.sha256(path.encode()).hexdigest()[:2]
+        with lock.open("wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            yield lock
 
 
 @contextmanager
@@ -93,31 +104,31 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise FatalError(
-                f"The disk is full: {path} could not be written ({_free(path)} bytes are free). Free some space and start "
-                "the run again; what was published before is whole."
+                f"The disk is full: {path} could not be written ({_free(path)} bytes are free). Free some space and "
+                "start the run again; what was published before is whole."
             ) from error
-        if error.errno in (
-            errno.EACCES,
-            errno.EPERM,
-            errno.EROFS,
-            errno.ENOTDIR,
-            errno.EEXIST,
-            errno.ENAMETOOLONG,
-        ):
-            raise ConfigurationError(
-                f"The lake cannot be written: {path}: {error.strerror}. Point ETL_LAKE_URL at a folder that this user may write."
-            ) from error
-        raise
+        raise ConfigurationError(
+            f"The lake cannot be used: {path}: {error.strerror or error}. Point ETL_LAKE_URL at a folder that this "
+            "user may read and write."
+        ) from error
+
+
+def _opened(target: Path) -> BinaryIO:
+    try:
+        return target.open("xb")
+    except FileExistsError:
+        raise FatalError(f"{target} is in the lake already, and its files never change. Run again.") from None
 
 
 def _free(path: Path) -> int:
     return shutil.disk_usage(next(p for p in (path, *path.parents) if p.exists())).free
 
 
-def _etag(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _flush(file: BinaryIO) -> None:

@@ -1,6 +1,8 @@
 """Frames to Parquet files of a bounded size, and back as one lazy frame."""
 
 import hashlib
+import os
+import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -27,7 +29,17 @@ def batches(frames: Iterable[pl.DataFrame], rows: int = ROWS_PER_FILE) -> Iterat
 
 
 def write(frame: pl.DataFrame, file: BinaryIO) -> None:
-    frame.write_parquet(file, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP, statistics=True)
+    """Raises OSError for what the operating system refuses, a full disk above all."""
+    try:
+        frame.write_parquet(
+            file, compression="zstd", compression_level=1, row_group_size=ROWS_PER_GROUP, statistics=True
+        )
+    except pl.exceptions.ComputeError as error:
+        # polars writes by itself, and then has the operating system's error in its text only.
+        if found := re.search(r"os error (\d+)", str(error)):
+            number = int(found[1])
+            raise OSError(number, os.strerror(number)) from error
+        raise
 
 
 def fingerprint(schema: pl.Schema) -> str:

@@ -1,10 +1,12 @@
 """What a lake needs of a blob store: immutable files, and one small file per partition swapped by compare-and-swap."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
+
+CredentialProvider = Callable[[], tuple[dict[str, str], int | None]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Store(Protocol):
         ...
 
     @property
-    def storage_options(self) -> dict[str, str] | None:
+    def storage_options(self) -> dict[str, str | int] | None:
         """What polars needs beside the URL, credentials among it."""
+        ...
+
+    @property
+    def credential_provider(self) -> CredentialProvider | None:
+        """Fetches credentials that expire, and when: seconds since 1970. None where none do."""
         ...

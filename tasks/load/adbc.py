@@ -92,6 +92,8 @@ def _explained(dialect: Dialect) -> Iterator[None]:
     try:
         yield
     except (dbapi.Error, OSError) as error:  # an OSError is what comes out of a stream of results
+        if isinstance(error.__cause__, KeyboardInterrupt):  # that the driver cannot cancel a call is not the news
+            raise error.__cause__ from None
         raise dialect.explained(error) from error
 
 

@@ -1,7 +1,7 @@
 """The ledger `etl_loads`: which snapshot of which partition a table has. And `etl_runs`: one row per flow run."""
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Self
 
 import dataframely as dy
 import polars as pl
@@ -67,11 +67,25 @@ class RunRow(BaseModel):
     loaded: int = 0
 
 
+_TYPES = pl.Schema({name: column.dtype for name, column in Loads.columns().items()})
+
+
 class Ledger:
     """The ledger of one dataset, as read, with what this transaction adds."""
 
-    def __init__(self, connection: Connection, dataset: str, loads: pl.DataFrame) -> None:
+    @classmethod
+    def opened(cls, connection: Connection, dataset: str, *, table_is_new: bool) -> Self:
+        """Inside a transaction. Of a table that is new, the ledger knows nothing."""
+        table, _ = contract.ensure(connection, LOADS, Loads.columns())
+        if table_is_new:
+            connection.execute(sa.delete(table).where(table.c.dataset == dataset))
+        return cls(connection, table, dataset)
+
+    def __init__(self, connection: Connection, table: sa.Table, dataset: str) -> None:
+        query = sa.select(table).where(table.c.dataset == dataset).order_by(table.c.loaded_at)
+        loads = connection.dialect.restored(connection.fetch(query), _TYPES)
         self._connection = connection
+        self._table = table
         self._dataset = dataset
         self._seen = set(zip(loads["partition"], loads["snapshot"], strict=True))
         self._added: set[tuple[str, str]] = set()
@@ -89,7 +103,8 @@ class Ledger:
 
     def add(self, part: Part, rows: int, run: str, now: datetime) -> None:
         # The latest row of a partition is what the table has, whatever a machine's clock says.
-        self._last = max(now.astimezone(UTC), self._last + timedelta(microseconds=1)) if self._last else now
+        earliest = self._last + timedelta(microseconds=1) if self._last else now
+        self._last = max(now, earliest).astimezone(UTC)
         self._added.add((part.partition, part.snapshot))
         self._seen.add((part.partition, part.snapshot))
         self.current[part.partition] = part.snapshot
@@ -105,36 +120,22 @@ class Ledger:
         )
 
     def write(self) -> None:
-        table, _ = contract.ensure(self._connection, LOADS, Loads.columns())
-        rows = pl.DataFrame(self._new, schema=_schema(Loads))
+        rows = pl.DataFrame(self._new, schema=_TYPES)
         last = rows.unique(["dataset", "partition", "snapshot"], keep="last", maintain_order=True)
-        staging.upsert(self._connection, table, last)
+        staging.upsert(self._connection, self._table, last)
 
 
-def read(connection: Connection, dataset: str) -> Ledger:
-    """The ledger of a dataset, empty if there is no ledger table yet."""
+def loaded(connection: Connection, dataset: str) -> dict[str, str]:
+    """The snapshot of each partition, none if there is no ledger table yet."""
     if not contract.described(connection, LOADS):
-        return Ledger(connection, dataset, pl.DataFrame(schema=_schema(Loads)))
+        return {}
     table = contract.table_of(LOADS, Loads.columns(), connection.dialect)
-    query = sa.select(table).where(table.c.dataset == dataset).order_by(table.c.loaded_at)
-    return Ledger(connection, dataset, connection.dialect.restored(connection.fetch(query), _schema(Loads)))
-
-
-def forget(connection: Connection, dataset: str) -> None:
-    """For a table that was made anew: nothing is in it."""
-    if contract.described(connection, LOADS):
-        table = contract.table_of(LOADS, Loads.columns(), connection.dialect)
-        connection.execute(sa.delete(table).where(table.c.dataset == dataset))
+    return Ledger(connection, table, dataset).current
 
 
 def write_run(connection: Connection, row: RunRow) -> None:
+    """Inside a transaction; in place of an earlier row of the same run."""
     table, _ = contract.ensure(connection, RUNS, Runs.columns())
-    staging.upsert(connection, table, pl.DataFrame([_in_utc(row.model_dump())], schema=_schema(Runs)))
-
-
-def _in_utc(row: Mapping[str, object]) -> dict[str, object]:
-    return {n: v.astimezone(UTC) if isinstance(v, datetime) else v for n, v in row.items()}
-
-
-def _schema(schema: type[dy.Schema]) -> pl.Schema:
-    return pl.Schema({name: column.dtype for name, column in schema.columns().items()})
+    values = {n: v.astimezone(UTC) if isinstance(v, datetime) else v for n, v in row.model_dump().items()}
+    types = {name: column.dtype for name, column in Runs.columns().items()}
+    staging.upsert(connection, table, pl.DataFrame([values], schema=types))

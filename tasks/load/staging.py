@@ -1,9 +1,6 @@
-"""Rows into a table inside the open transaction, each way with its counts reconciled.
+"""Rows into a table inside the open transaction, each way with its counts reconciled."""
 
-Staging tables are temporary: no other connection sees them, and they go with the transaction or the process.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import polars as pl
@@ -43,7 +40,7 @@ def upsert(connection: Connection, target: sa.Table, rows: pl.DataFrame) -> Load
 def delete(connection: Connection, target: sa.Table, keys: pl.DataFrame) -> LoadResult:
     """Deletes the rows with these keys. Those that are gone already are no error."""
     with _staged(connection, target, keys) as staging:
-        deleted = connection.execute(statements.delete_keys(target, staging))
+        deleted = connection.execute(connection.dialect.delete(target, staging))
     if deleted > keys.height:
         raise ContractError(
             f"Deleting {keys.height} keys from {target.name} took {deleted} rows: the key is not unique. "
@@ -54,7 +51,8 @@ def delete(connection: Connection, target: sa.Table, keys: pl.DataFrame) -> Load
 
 @contextmanager
 def _staged(connection: Connection, target: sa.Table, rows: pl.DataFrame) -> Iterator[sa.Table]:
-    staging = _staging_table(target, rows.columns)
+    columns = [sa.Column(name, target.c[name].type) for name in rows.columns]
+    staging = connection.dialect.staging(f"etl_staging_{target.name}", columns)
     connection.execute(CreateTable(staging))
     written = connection.ingest(staging, rows)
     # Counted in the store: an ingest has been seen to drop rows silently (apache/arrow-adbc#1847).
@@ -62,16 +60,6 @@ def _staged(connection: Connection, target: sa.Table, rows: pl.DataFrame) -> Ite
     _agree(staging.name, read=rows.height, written=written, staged=staged)
     yield staging
     connection.execute(DropTable(staging))  # after a failure the rollback does it
-
-
-def _staging_table(target: sa.Table, columns: Sequence[str]) -> sa.Table:
-    return sa.Table(
-        f"etl_staging_{target.name}",
-        sa.MetaData(),
-        *(sa.Column(name, target.c[name].type) for name in columns),
-        prefixes=["TEMPORARY"],
-        info={"temporary": True},
-    )
 
 
 def _agree(table: str, **counts: int) -> None:

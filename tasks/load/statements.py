@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
+from tasks.errors import ConfigurationError
 from tasks.load.dialects.dialect import Dialect
 
 
@@ -20,10 +21,14 @@ def compiled(statement: sa.ClauseElement, dialect: Dialect) -> tuple[str, dict[s
 
 
 def text(sql: str, parameters: Mapping[str, object]) -> sa.ClauseElement:
-    """A query with `:name` parameters; a list or tuple is for `IN :name`."""
-    return sa.text(sql).bindparams(
-        *(sa.bindparam(n, v, expanding=isinstance(v, list | tuple)) for n, v in parameters.items())
-    )
+    """A query with `:name` parameters; a list or tuple is for `IN :name`. Raises ConfigurationError if names differ."""
+    query = sa.text(sql)
+    taken = query.compile().params.keys()
+    if taken != parameters.keys():
+        raise ConfigurationError(
+            f"The query takes the parameters {sorted(taken)}, but was given {sorted(parameters)}. Give each one."
+        )
+    return query.bindparams(*(sa.bindparam(n, v, expanding=isinstance(v, list | tuple)) for n, v in parameters.items()))
 
 
 def key_of(table: sa.Table) -> list[str]:
@@ -60,14 +65,6 @@ def differing(target: sa.Table, other: ReadOnlyColumnCollection[str, Any]) -> li
 
 def insert_from(target: sa.Table, staging: sa.Table) -> sa.ClauseElement:
     return sa.insert(target).from_select([c.name for c in staging.columns], sa.select(staging))
-
-
-def delete_keys(target: sa.Table, staging: sa.Table) -> sa.ClauseElement:
-    # A row value IN (...) is looked up by the primary key; EXISTS would read the whole target in SQLite.
-    key = key_of(target)
-    return sa.delete(target).where(
-        sa.tuple_(*(target.c[name] for name in key)).in_(sa.select(*(staging.c[name] for name in key)))
-    )
 
 
 def delete_window(target: sa.Table, period: str, first: date, last: date) -> sa.ClauseElement:

@@ -8,8 +8,9 @@ from datetime import datetime
 import polars as pl
 
 from tasks.errors import ConfigurationError, ContractError, TransientError
-from tasks.load import contract, ledger, staging, statements
+from tasks.load import contract, staging, statements
 from tasks.load.connection import Connection, scalar
+from tasks.load.ledger import Ledger
 from tasks.load.order import Order
 from tasks.load.part import NOTHING, LoadResult, Part
 from tasks.load.rows import prepared
@@ -23,9 +24,7 @@ class Transfer:
         self._order = order
         self._clock = clock
         self._table, created = contract.ensure(connection, order.table, order.columns)
-        if created:
-            ledger.forget(connection, order.dataset.name)
-        self._ledger = ledger.read(connection, order.dataset.name)
+        self._ledger = Ledger.opened(connection, order.dataset.name, table_is_new=created)
         # Into an empty table rows go straight: to stage them first would be twice the work.
         self._direct = connection.fetch(statements.any_row(self._table)).is_empty()
         self._total = LoadResult()

@@ -49,7 +49,7 @@ class Warehouse:
         """The snapshot that the dataset's table has, by partition. Empty if the table is not there."""
         if dataset.table is None or not contract.described(self._connection, dataset.table):
             return {}
-        return ledger.read(self._connection, dataset.name).current
+        return ledger.loaded(self._connection, dataset.name)
 
     def load(
         self,

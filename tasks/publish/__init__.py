@@ -19,7 +19,7 @@ __all__ = ["RunFigures", "publish_dashboard", "publish_summary"]
 
 @task
 async def publish_summary(figures: RunFigures, state: str, checks: Sequence[Checked]) -> tuple[RunFigures, str]:
-    """Writes the run summary as an artifact. Returns the figures with the outcomes of codes, and the summary's Markdown."""
+    """Writes the run summary as an artifact. Returns the figures with the outcomes of codes, and the summary."""
     counts = await asyncio.to_thread(count_outcomes, open_lake(load_settings().lake_url), figures.window)
     complete = replace(
         figures, codes_asked=sum(counts.values()), **{f"codes_{outcome}": n for outcome, n in counts.items()}
@@ -31,8 +31,10 @@ async def publish_summary(figures: RunFigures, state: str, checks: Sequence[Chec
 
 @task
 async def publish_dashboard(figures: RunFigures) -> str | None:
-    """Writes the dashboard page. Returns its path, None where what draws it is not installed."""
+    """Writes the dashboard page. Returns its path, None where none is wanted or what draws it is not installed."""
     settings = load_settings()
+    if settings.dashboard_path is None:
+        return None
     if not can_be_drawn():
         get_run_logger().warning("No dashboard page: pip install 'prefect-on-azure-batch[dashboard]'")
         return None

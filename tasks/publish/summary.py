@@ -22,25 +22,36 @@ class Checked(Protocol):
 def markdown(figures: RunFigures, state: str, checks: Sequence[Checked]) -> str:
     """Codes and rows with their equations, what was loaded, and the checks."""
     f = figures
+    outcomes = " + ".join(
+        f"{getattr(f, f'codes_{outcome}'):,} {outcome}"
+        for outcome in ("fetched", "empty", "unknown", "refused", "failed")
+    )
+    received = (
+        f"{f.rows_published:,} published + {f.rows_quarantined:,} in quarantine + {f.rows_duplicates:,} duplicates"
+    )
+    loaded = (
+        f"{f.loaded_inserted:,} inserted, {f.loaded_updated:,} updated, {f.loaded_deleted:,} deleted, in all tables"
+    )
     return "\n".join(
         [
             f"# Prices of {f.window.first} to {f.window.last}: {state}",
             "",
             "| what | how many | of which |",
             "|---|---:|---|",
-            f"| codes asked for | {f.codes_asked:,} | = {f.codes_fetched:,} fetched + {f.codes_empty:,} empty + "
-            f"{f.codes_unknown:,} unknown + {f.codes_refused:,} refused + {f.codes_failed:,} failed |",
-            f"| rows received | {f.rows_received:,} | = {f.rows_published:,} published + {f.rows_quarantined:,} in quarantine "
-            f"+ {f.rows_duplicates:,} duplicates |",
-            f"| rows revised | {f.rows_revised:,} | of the published: the source now says otherwise |",
-            f"| rows loaded | {f.loaded_inserted + f.loaded_updated:,} | {f.loaded_inserted:,} inserted, "
-            f"{f.loaded_updated:,} updated, {f.loaded_deleted:,} deleted, in all tables |",
+            _row("codes asked for", f.codes_asked, f"= {outcomes}"),
+            _row("rows received", f.rows_received, f"= {received}"),
+            _row("rows revised", f.rows_revised, "of the published: the source now says otherwise"),
+            _row("rows loaded", f.loaded_inserted + f.loaded_updated, loaded),
             "",
             "| check | result | found |",
             "|---|---|---|",
             *(f"| {c.check} | {_verdict(c)} | {_cell(c.detail)} |" for c in checks),
         ]
     )
+
+
+def _row(what: str, count: int, of_which: str) -> str:
+    return f"| {what} | {count:,} | {of_which} |"
 
 
 def _verdict(check: Checked) -> str:

@@ -1,7 +1,7 @@
 """Checks of a window of `curated/prices` as a whole: pure functions of frames.
 
-Each gives a Check: a value, the threshold it was held against, and what was found. A failed error stops the load, a failed
-warning is recorded."""
+Each gives a Check: a value, the threshold it was held against, and what was found. A failed error stops the load, a
+failed warning is recorded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from typing import Literal
 import polars as pl
 
 Severity = Literal["error", "warning"]
+
+MISSING = ("unknown", "refused", "failed")  # outcomes of a code that no usable answer came for
 
 _NAMED = 20  # codes or rows at most in a detail
 _JUMP = 0.5  # of a day's adjusted close, up or down
@@ -31,7 +33,7 @@ def completeness(fetches: pl.DataFrame) -> Check:
     """The share of the codes asked for that no usable answer came for. Of `code, outcome, reason`, one row per code.
 
     A warning, for the others are good; an error when it is all of them."""
-    missing = fetches.filter(pl.col("outcome").is_in(["unknown", "refused", "failed"])).sort("code")
+    missing = fetches.filter(pl.col("outcome").is_in(MISSING)).sort("code")
     share = missing.height / fetches.height if fetches.height else 0.0
     named = [
         f"{code} ({outcome}: {reason})" for code, outcome, reason in missing.select("code", "outcome", "reason").rows()
@@ -39,16 +41,22 @@ def completeness(fetches: pl.DataFrame) -> Check:
     return Check("completeness", "error" if share == 1 else "warning", not named, share, 0.0, _listed("missing", named))
 
 
-def freshness(latest: pl.DataFrame, expected: date) -> Check:
-    """Days that the last session in the lake is behind the expected one. Of `code, date`, the last session of each code."""
-    newest: date | None = latest.get_column("date").max()  # type: ignore[assignment]  # polars cannot know that it is a date
-    if newest is None:
-        return Check("freshness", "warning", passed=False, value=None, threshold=0.0, detail="there are no prices")
-    stale = latest.filter(pl.col("date") < expected).sort("date", "code")
-    behind = max(0, (expected - newest).days)
-    ended = [f"{code} (last {day})" for code, day in stale.rows()]
-    detail = f"last session {newest}, expected {expected}; {_listed('codes without it', ended)}"
-    return Check("freshness", "warning", behind == 0, float(behind), 0.0, detail[:1000])
+def freshness(latest: pl.DataFrame, expected: pl.DataFrame) -> Check:
+    """Days that the exchange which is furthest behind is behind its last session of the window.
+
+    Of `code, exchange, date`, each code's last session in the window, and `exchange, expected`, null for an exchange
+    that was closed all the time. Codes that stopped before the others are named; they may have been delisted."""
+    awaited = expected.drop_nulls().join(latest, on="exchange", how="left")
+    newest = awaited.group_by("exchange").agg(pl.col("expected").first(), pl.col("date").max()).sort("exchange")
+    behind = newest.filter(pl.col("date") < pl.col("expected"))
+    silent = newest.filter(pl.col("date").is_null()).get_column("exchange").to_list()
+    found = [f"no prices of {name}" for name in silent]
+    found += [f"last session of {name} {last}, expected {day}" for name, day, last in behind.rows()]
+    stopped = awaited.filter(pl.col("date") < pl.col("expected")).sort("date", "code").select("code", "date")
+    found.append(_listed("codes without the last session", [f"{code} (last {day})" for code, day in stopped.rows()]))
+    days = max(((day - last).days for _, day, last in behind.rows()), default=0)
+    value = None if silent else float(days)
+    return Check("freshness", "warning", value == 0, value, 0.0, "; ".join(found)[:1000])
 
 
 def duplicates(repeated: int) -> Check:
@@ -82,22 +90,28 @@ def jumps(found: pl.DataFrame) -> Check:
 def find_jumps(prices: pl.DataFrame) -> pl.DataFrame:
     """`code, date, change` of the days on which the adjusted close is more than half as high or low again as before.
 
-    Adjusted closes run on through splits, so that a jump is a crash, a fault, or a split that the source did not adjust."""
+    Adjusted closes run on through splits, so that a jump is a crash, a fault, or a split that the source did not
+    adjust for."""
     change = pl.col("adjusted_close") / pl.col("adjusted_close").shift(1).over("code") - 1
     found = prices.sort("code", "date").select("code", "date", change=change)
     return found.filter(pl.col("change").abs() > _JUMP)
 
 
-def row_count(per_session: pl.DataFrame, window_first: date) -> Check:
-    """Rows per session of the window, as a share of the median of the sessions before it. Of `date, rows`.
+def row_count(per_session: pl.DataFrame, expected: pl.DataFrame, window_first: date) -> Check:
+    """Rows per session of the window, as a share of what the sessions before it had. Medians, summed over exchanges.
 
-    Passes when nothing came before. An error below one half: then the source has lost a good part of the market."""
-    before = per_session.filter(pl.col("date") < window_first).get_column("rows").median()
-    within = per_session.filter(pl.col("date") >= window_first).get_column("rows").median()
-    if not isinstance(before, float) or not isinstance(within, float):
-        passed = before is None
-        detail = "no sessions before to compare with" if passed else "no rows in this window"
-        return Check("row_count", "error", passed, None if passed else 0.0, _FEWEST_ROWS, detail)
+    Of `exchange, date, rows`, and `exchange, expected` as for `freshness`: of exchanges that were closed no rows are
+    expected. Passes when nothing came before. An error below one half: the source has lost a good part of the market."""
+    is_within = pl.col("date") >= window_first
+    rows = pl.col("rows")
+    medians = per_session.group_by("exchange").agg(
+        before=rows.filter(~is_within).median(), within=rows.filter(is_within).median().fill_null(0)
+    )
+    compared = expected.drop_nulls().join(medians, on="exchange").filter(pl.col("before") > 0)
+    if compared.is_empty():
+        detail = "no sessions before to compare with"
+        return Check("row_count", "error", passed=True, value=None, threshold=_FEWEST_ROWS, detail=detail)
+    within, before = compared.select(pl.col("within").sum(), pl.col("before").sum()).row(0)
     detail = f"{within:.0f} rows per session, {before:.0f} before"
     return Check("row_count", "error", within >= _FEWEST_ROWS * before, within / before, _FEWEST_ROWS, detail)
 

@@ -21,18 +21,17 @@ _SESSIONS_BEFORE = timedelta(weeks=10)  # that a window's rows are counted again
 def check_prices(lake: Lake, window: Window, fetches: Sequence[SnapshotRef], run: str) -> list[Check]:
     """Judges the codes that were asked for in this window, one shard of them at a time, and publishes the results."""
     outcomes = _outcomes(lake, fetches)
-    codes = outcomes.get_column("code")
+    codes = _with_exchange(outcomes.get_column("code"))
+    expected = _expected(codes, window)
     facts = [_facts(shard, window) for shard in _shards(lake, window, codes)]
-    bars = sum(f.bars for f in facts)
+    per_session = _gathered([f.per_session for f in facts]).group_by("exchange", "date").agg(pl.col("rows").sum())
     results = [
         checks.completeness(outcomes),
-        checks.freshness(_gathered([f.latest for f in facts]), _expected(codes, window.last)),
+        checks.freshness(_gathered([f.latest for f in facts]), expected),
         checks.duplicates(sum(f.repeated for f in facts)),
-        checks.ohlc_order(_gathered([f.disordered for f in facts]), bars),
+        checks.ohlc_order(_gathered([f.disordered for f in facts]), sum(f.bars for f in facts)),
         checks.jumps(_gathered([f.jumps for f in facts])),
-        checks.row_count(
-            _gathered([f.per_session for f in facts]).group_by("date").agg(pl.col("rows").sum()), window.first
-        ),
+        checks.row_count(per_session, expected, window.first),
     ]
     _publish(lake, window, results, run)
     return results
@@ -53,14 +52,33 @@ def refuse(failed: Sequence[Check], window: Window) -> NoReturn:
 
 
 def _outcomes(lake: Lake, fetches: Sequence[SnapshotRef]) -> pl.DataFrame:
-    """The last outcome of each code: `code, outcome, reason`."""
+    """`code, outcome, reason`: the last attempt at each code; one of whose parts the last failed is one that failed."""
+    parts: dict[str, list[SnapshotRef]] = {}
+    for snapshot in fetches:
+        parts.setdefault(snapshot.partition.rpartition("/")[2].partition("=")[0], []).append(snapshot)
+    last = [lake.read(FETCHES, part).sort("fetched_at").group_by("code").last() for part in parts.values()]
     return (
-        lake.read(FETCHES, fetches)
-        .sort("fetched_at")
+        pl.concat([lake.read(FETCHES, []), *last])
+        .with_columns(pl.col("outcome").cast(pl.String))
+        .sort(pl.col("outcome").is_in(checks.MISSING), "fetched_at")
         .group_by("code")
-        .agg(pl.col("outcome").cast(pl.String).last(), pl.col("reason").last())
+        .last()
+        .select("code", "outcome", "reason")
         .collect()
     )
+
+
+def _with_exchange(codes: pl.Series) -> pl.DataFrame:
+    exchanges = [exchange_of(code) for code in codes]
+    return pl.DataFrame({"code": codes, "exchange": exchanges}, schema={"code": pl.String, "exchange": pl.String})
+
+
+def _expected(codes: pl.DataFrame, window: Window) -> pl.DataFrame:
+    """`exchange, expected`: the last session of each exchange in the window, null where it was closed."""
+    exchanges = codes.get_column("exchange").unique().sort()
+    last = [last_session(exchange, window.last) for exchange in exchanges]
+    expected = pl.Series([day if day >= window.first else None for day in last], dtype=pl.Date)
+    return pl.DataFrame({"exchange": exchanges, "expected": expected})
 
 
 @dataclass(frozen=True)
@@ -69,33 +87,35 @@ class _Facts:
 
     bars: int
     repeated: int
-    latest: pl.DataFrame  # code, date
+    latest: pl.DataFrame  # code, exchange, date
     disordered: pl.DataFrame  # code, date
     jumps: pl.DataFrame  # code, date, change
-    per_session: pl.DataFrame  # date, rows
+    per_session: pl.DataFrame  # exchange, date, rows
 
 
 def _facts(prices: pl.DataFrame, window: Window) -> _Facts:
-    in_window = prices.filter(pl.col("date") >= window.first)
+    is_within = pl.col("date") >= window.first
+    within = prices.filter(is_within)
     return _Facts(
-        bars=in_window.height,
-        repeated=checks.count_repeated(in_window),
-        latest=in_window.group_by("code").agg(pl.col("date").max()),
-        disordered=checks.find_disordered(in_window),
-        jumps=checks.find_jumps(in_window),
-        per_session=prices.group_by("date").agg(rows=pl.len()),
+        bars=within.height,
+        repeated=checks.count_repeated(within),
+        latest=within.group_by("code", "exchange").agg(pl.col("date").max()),
+        disordered=checks.find_disordered(within),
+        jumps=checks.find_jumps(prices).filter(is_within),
+        per_session=prices.group_by("exchange", "date").agg(rows=pl.len()),
     )
 
 
-def _shards(lake: Lake, window: Window, codes: pl.Series) -> Iterator[pl.DataFrame]:
-    """Bars of these codes in the window and the weeks before it, shard by shard; at least one frame, if an empty one."""
+def _shards(lake: Lake, window: Window, codes: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Bars of these codes in the window and the weeks before it, with their exchange, shard by shard."""
     first = window.first - _SESSIONS_BEFORE
     near = [s for s in lake.partitions(PRICES) if s.first and s.last and s.first <= window.last and s.last >= first]
     for shard in range(PRICES.shards):
         yield (
             lake.read(PRICES, [s for s in near if s.partition.endswith(f"shard={shard}")])
-            .filter(pl.col("date").is_between(first, window.last) & pl.col("code").is_in(codes.implode()))
+            .filter(pl.col("date").is_between(first, window.last))
             .drop("volume", "fetched_at")
+            .join(codes.lazy(), on="code")
             .collect()
         )
 
@@ -104,12 +124,6 @@ def _gathered(found: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """All rows, in the order of their first columns."""
     together = pl.concat(found)
     return together.sort(together.columns[:2])
-
-
-def _expected(codes: pl.Series, last: date) -> date:
-    """The last session on or before the day, of any of the exchanges of these codes."""
-    exchanges = {exchange_of(code) for code in codes}
-    return max((last_session(exchange, last) for exchange in exchanges), default=last)
 
 
 def _publish(lake: Lake, window: Window, results: Sequence[Check], run: str) -> None:
@@ -121,7 +135,7 @@ def _publish(lake: Lake, window: Window, results: Sequence[Check], run: str) -> 
     def change(current: SnapshotRef | None) -> Change | None:
         stored = lake.read(DATA_QUALITY, [current] if current else []).collect()
         others = stored.join(rows, on=["window_first", "window_last", "dataset"], how="anti")
-        wanted = pl.concat([others, rows]).sort(DATA_QUALITY.key)
+        wanted = pl.concat([others, rows]).sort(*DATA_QUALITY.sort, "window_first")
         return None if wanted.equals(stored) else Change([wanted], inputs=())
 
     lake.update(DATA_QUALITY, DATA_QUALITY.partition(window.last.year), change, run)

@@ -1,7 +1,7 @@
 """Weekly measures of prices: pure functions of a frame of daily bars.
 
-Weeks are calendar weeks, named by their Monday, and trailing windows count calendar weeks, whether or not a code traded in
-all of them. All prices but `close` are adjusted for splits and dividends, so that measures run on through both."""
+Weeks are calendar weeks, named by their Monday, and trailing windows count calendar weeks, whether or not a code traded
+in all of them. All prices but `close` are adjusted for splits and dividends, so that measures run on through both."""
 
 import math
 
@@ -35,12 +35,12 @@ def weekly(daily: pl.LazyFrame) -> pl.LazyFrame:
 def measures(weeks: pl.LazyFrame) -> pl.LazyFrame:
     """One row per code and week, in the columns of PRICE_MEASURES; takes what `weekly` gives.
 
-    - `average_10w`: mean of the adjusted weekly closes of the last ten weeks, this one included; `weeks_in_average`: how many
-      of the ten have one.
+    - `average_10w`: mean of the adjusted weekly closes of the last ten weeks, this one included; `weeks_in_average`:
+      how many of the ten have one.
     - `return_1w`: adjusted_close / adjusted_close of the week before - 1; null if the code did not trade in it.
-    - `volatility_10w`: annualised, from the sample standard deviation s of the logarithmic weekly returns ln(1 + return_1w) of
-      the last ten weeks: s * sqrt(52) (J. C. Hull, Options, Futures, and Other Derivatives, "Estimating volatility from
-      historical data"). Null with fewer than two returns.
+    - `volatility_10w`: annualised, from the sample standard deviation s of the logarithmic weekly returns
+      ln(1 + return_1w) of the last ten weeks: s * sqrt(52) (J. C. Hull, Options, Futures, and Other Derivatives,
+      "Estimating volatility from historical data"). Null with fewer than two returns.
     - `high_52w`, `low_52w`: highest adjusted high and lowest adjusted low of the last 52 weeks, this one included."""
     previous_week = pl.col("week").shift(1).over("code")
     previous_close = pl.col("adjusted_close").shift(1).over("code")

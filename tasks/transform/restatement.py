@@ -10,6 +10,7 @@ import polars as pl
 
 from tasks.datasets import PRICES, RAW_PRICES
 from tasks.lake import Lake, SnapshotRef
+from tasks.transform.judge import read_day
 from tasks.window import Window
 
 _ROUNDING = 2e-4  # the source rounds adjusted closes to four decimals
@@ -18,25 +19,33 @@ _ROUNDING = 2e-4  # the source rounds adjusted closes to four decimals
 def restated(lake: Lake, window: Window, raw: Sequence[SnapshotRef]) -> dict[str, date]:
     """Codes with an older history in the lake that these raw bars contradict, and the first date of that history.
 
-    A code is restated if on the first day that both have, the source adjusts the close by another factor than it did."""
+    A code is restated if on the first day that both have, the source adjusts the close by another factor than it did:
+    all days before what happened are adjusted by the same, so the first one tells."""
     stored = lake.partitions(PRICES)
+    if not any(s.first and s.first < window.first for s in stored):
+        return {}
+    known = lake.read(PRICES, _of_years(stored, window.first.year, window.last.year)).filter(
+        pl.col("date").is_between(window.first, window.last)
+    )
     both = (
-        lake.read(RAW_PRICES, raw)
-        .with_columns(pl.col("date").str.to_date("%Y-%m-%d", strict=False))
-        .join(
-            lake.read(PRICES, _of_years(stored, window.first.year, window.last.year)).filter(
-                pl.col("date").is_between(window.first, window.last)
-            ),
-            on=["code", "date"],
-            suffix="_stored",
-        )
-        .group_by("code")
-        .agg(pl.col("close", "adjusted_close", "close_stored", "adjusted_close_stored").sort_by("date").first())
+        _usable(lake.read(RAW_PRICES, raw))
+        .join(known, on=["code", "date"], suffix="_stored")
+        .filter(pl.col("date") == pl.col("date").min().over("code"))
+        .sort("fetched_at", maintain_order=True)
+        .unique("code", keep="last", maintain_order=True)
     )
     expected = pl.col("adjusted_close_stored") * pl.col("close") / pl.col("close_stored")
     changed = (pl.col("adjusted_close") - expected).abs() > _ROUNDING + 1e-5 * expected
     suspects = both.filter(changed).select("code").collect().get_column("code")
     return _first_dates(lake, stored, suspects, window) if suspects.len() else {}
+
+
+def _usable(raw: pl.LazyFrame) -> pl.LazyFrame:
+    """Bars with a date and prices that a factor can be worked out from: what goes to quarantine tells nothing."""
+    prices = pl.col("close", "adjusted_close")
+    return raw.with_columns(date=read_day(pl.col("date"))).filter(
+        pl.col("date").is_not_null(), pl.all_horizontal(prices.is_finite() & (prices > 0))
+    )
 
 
 def _first_dates(lake: Lake, stored: Sequence[SnapshotRef], codes: pl.Series, window: Window) -> dict[str, date]:

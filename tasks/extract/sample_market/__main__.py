@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from tasks.errors import ConfigurationError
 from tasks.extract.sample_market.accounts import OPEN, PLANS, Accounts, Plan
+from tasks.extract.sample_market.admin import in_words
 from tasks.extract.sample_market.csv_folder import CsvFolder
 from tasks.extract.sample_market.dialect import Dialect
 from tasks.extract.sample_market.faults import LASTING, PASSING, Faults
@@ -33,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(_greeting(served, options.exchange, next(iter(tokens))))
             sys.stdout.flush()
             _wait()
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
+    except (ConfigurationError, ValidationError) as error:
+        sys.stderr.write(f"{in_words(error)}\n")
         return 2
     return 0
 
@@ -85,7 +88,8 @@ _EPILOG = f"""faults, each with a rate from 0 to 1:
   a retry heals: {", ".join(PASSING[:6])},
     {", ".join(PASSING[6:])}
   a property of the code: {", ".join(LASTING[:6])},
-    {", ".join(LASTING[6:])}
+    {", ".join(LASTING[6:11])},
+    {", ".join(LASTING[11:])}
   a property of the bar: revised
 
 While it runs, /admin shows and changes it, without a token:
@@ -114,8 +118,9 @@ def _greeting(served: Served, exchange: str, token: str) -> str:
 
 
 def _wait() -> None:
-    """Until Ctrl-C, or a polite kill."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Until Ctrl-C, or a polite kill. A shell starts its background jobs with SIGINT ignored, so that is set too."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

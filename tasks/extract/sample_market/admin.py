@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -21,11 +22,13 @@ class Requests:
         self.total = 0
         self.by_path: Counter[str] = Counter()
         self.by_status: Counter[int] = Counter()
+        self.by_fault: Counter[str] = Counter()
 
     def clear(self) -> None:
         self.total = 0
         self.by_path.clear()
         self.by_status.clear()
+        self.by_fault.clear()
 
 
 class Admin:
@@ -59,7 +62,7 @@ class Admin:
         try:
             if request.method == "POST":
                 self._service.dialect = Dialect(**self._service.dialect.model_dump() | await _object(request))
-        except (ValueError, TypeError) as error:
+        except (ConfigurationError, ValueError, TypeError) as error:
             return _refused(error)
         return JSONResponse(self._service.dialect.model_dump(mode="json"))
 
@@ -68,20 +71,22 @@ class Admin:
         try:
             if request.method == "POST":
                 self._service.market.as_of = date.fromisoformat(str((await _object(request)).get("as_of")))
-        except (ValueError, TypeError) as error:
+        except (ConfigurationError, ValueError, TypeError) as error:
             return _refused(error)
         return JSONResponse({"as_of": self._service.market.as_of.isoformat()})
 
     async def requests(self, request: Request) -> Response:
         """DELETE: count from nothing again."""
-        met = self._service.injection.met
         if request.method == "DELETE":
             self._requests.clear()
-            met.clear()
-        seen = self._requests
-        return JSONResponse(
-            {"total": seen.total, "by_status": seen.by_status, "by_path": seen.by_path, "by_fault": met}
-        )
+        return JSONResponse(vars(self._requests))
+
+
+def in_words(error: Exception) -> str:
+    """The text of an error in one line."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    return str(error)
 
 
 async def _object(request: Request) -> dict[str, Any]:
@@ -92,4 +97,4 @@ async def _object(request: Request) -> dict[str, Any]:
 
 
 def _refused(error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, 422)
+    return JSONResponse({"error": in_words(error)}, 422)

@@ -20,7 +20,7 @@ def bar_record(market: Market, faults: Faults, exchange: str, name: str, day: da
     if bars is None or bars.is_empty() or bars["date"][-1] != day:
         return None
     head = {"code": name, "exchange_short_name": exchange}
-    bar = bars.tail(1).with_columns(pl.col("date").cast(pl.String)).row(0, named=True)
+    bar = bars.row(-1, named=True) | {"date": day.isoformat()}
     return head | bar | (_extension(name, bars) if extended else {})
 
 

@@ -59,14 +59,12 @@ def _read(path: Path) -> pl.DataFrame:
             f"Give it the columns {', '.join(COLUMNS)}."
         )
     named = frame.select(pl.col(name).alias(_BAR_NAMES.get(name, name.lower())) for name in COLUMNS)
+    typed = [pl.col("date").str.to_date(), *(pl.col(name).cast(pl.Float64) for name in BARS if name != "date")]
     try:
-        return (
-            named.with_columns(pl.col("volume").cast(pl.Float64))
-            .select(pl.col(name).cast(kind) for name, kind in BARS.items())
-            .sort("date")
-        )
+        return named.select(typed).cast({"volume": pl.Int64}).sort("date")
     except pl.exceptions.PolarsError as error:
-        raise ConfigurationError(f"{path.name} cannot be read as prices: {error}. Correct the value.") from error
+        reason = str(error).partition("\n")[0]
+        raise ConfigurationError(f"{path.name} cannot be read as prices: {reason}. Correct the value.") from error
 
 
 def _last_day(path: Path) -> date:

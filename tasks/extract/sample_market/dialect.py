@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from html import escape
 from http import HTTPStatus
 from typing import Literal
 
@@ -38,7 +39,5 @@ CSV = "text/csv; charset=UTF-8"
 
 
 def html_page(title: str, text: str) -> bytes:
-    page = (
-        f"<html><head><title>{title}</title></head><body><center><h1>{title}</h1></center><p>{text}</p></body></html>"
-    )
-    return page.encode()
+    head = f"<html><head><title>{title}</title></head>"
+    return f"{head}<body><center><h1>{title}</h1></center><p>{escape(text)}</p></body></html>".encode()

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import accumulate
+from operator import mul
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,15 @@ from tasks.extract.sample_market.market import Dividend, Split
 from tasks.extract.sample_market.randomness import Bits, Floats, Integers, bell, key, series
 
 Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Payouts:
+    """The dividends as columns."""
+
+    ex_days: Integers
+    amounts: Floats
+    factors: Floats
 
 
 @dataclass(frozen=True)
@@ -27,23 +38,22 @@ class History:
     splits: tuple[Split, ...]
     split_days: Integers
     split_factors: Floats  # the products so far: before the first split, after the first, ...
-    ex_days: Integers
-    amounts: Floats  # of the dividends
-    dividend_factors: Floats
+    payouts: Payouts
     event_days: Integers  # of splits and dividends, ascending
     event_factors: Floats  # the product of this and all later events; ends with 1
 
     @property
     def dividends(self) -> tuple[Dividend, ...]:
-        rows = zip(self.ex_days, self.amounts, self.dividend_factors, strict=True)
-        return tuple(Dividend(day_of(int(d)), float(a), float(f)) for d, a, f in rows)
+        paid = self.payouts
+        rows = zip(paid.ex_days.tolist(), paid.amounts.tolist(), paid.factors.tolist(), strict=True)
+        return tuple(Dividend(day_of(day), amount, factor) for day, amount, factor in rows)
 
     def split_factor(self, days: Integers) -> Floats:
-        return self.split_factors[np.searchsorted(self.split_days, days, side="right")]
+        return self.split_factors[self.split_days.searchsorted(days, side="right")]
 
     def adjustment(self, days: Integers) -> Floats:
         """What a close of the day is multiplied with for all that came after it."""
-        return self.event_factors[np.searchsorted(self.event_days, days, side="right")]
+        return self.event_factors[self.event_days.searchsorted(days, side="right")]
 
 
 def history(instrument: Instrument, days: Integers, market: Floats) -> History:
@@ -56,28 +66,13 @@ def history(instrument: Instrument, days: Integers, market: Floats) -> History:
     unsplit = _walk(instrument, bits, market, flat, ex_rows)
     splits = _splits(instrument, days, unsplit)
     split_days = np.array([number_of(s.day) for s in splits], dtype=np.int64)
-    split_factors = np.cumprod([1.0, *(s.factor for s in splits)], dtype=np.float64)
-    factor = split_factors[np.searchsorted(split_days, days[np.array([ex_rows - 1, ex_rows])], side="right")]
-    # The close before the ex-date as quoted, in shares of the ex-date.
-    basis = np.round(unsplit[ex_rows - 1] * factor[0], instrument.decimals) * (factor[1] / factor[0])
-    amounts = np.maximum(np.round(basis * instrument.quarterly_yield, 4), 0.0001)
-    dividend_factors = 1.0 - amounts / basis
-    event_days = np.concatenate([split_days, days[ex_rows]])
-    order = np.argsort(event_days, kind="stable")
-    factors = np.concatenate([[s.factor for s in splits], dividend_factors])[order]
-    return History(
-        days=days,
-        flat=flat,
-        unsplit=unsplit,
-        splits=splits,
-        split_days=split_days,
-        split_factors=split_factors,
-        ex_days=days[ex_rows],
-        amounts=amounts,
-        dividend_factors=dividend_factors,
-        event_days=event_days[order],
-        event_factors=np.cumprod(np.concatenate([[1.0], factors[::-1]]))[::-1],
-    )
+    split_factors = np.array([1.0, *accumulate((s.factor for s in splits), mul)])
+    payouts = _NONE
+    if len(ex_rows):
+        so_far = split_factors[split_days.searchsorted(days[np.array([ex_rows - 1, ex_rows])], side="right")]
+        payouts = _payouts(instrument, days[ex_rows], unsplit[ex_rows - 1], so_far)
+    event_days, event_factors = _events(splits, split_days, payouts)
+    return History(days, flat, unsplit, splits, split_days, split_factors, payouts, event_days, event_factors)
 
 
 def market_returns(seed: int, exchange: str, days: Integers) -> Floats:
@@ -95,6 +90,7 @@ def day_of(number: int) -> date:
 
 
 _EPOCH = date(1970, 1, 1).toordinal()
+_NONE = Payouts(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
 _SPLITS = ((2, 1), (3, 1), (4, 1), (3, 2), (2, 1))
 _MERGERS = ((1, 10), (1, 5), (1, 20))
 
@@ -108,7 +104,7 @@ def _walk(instrument: Instrument, bits: Bits, market: Floats, flat: Booleans, ex
     growth[flat] = 1.0
     growth[ex_rows] *= 1.0 - instrument.quarterly_yield
     growth[0] = instrument.price
-    return np.cumprod(growth, dtype=np.float64)
+    return growth.cumprod()
 
 
 def _ex_rows(instrument: Instrument, days: Integers) -> Integers:
@@ -137,3 +133,22 @@ def _splits(instrument: Instrument, days: Integers, unsplit: Floats) -> tuple[Sp
         found.append(split)
         factor *= split.factor
     return tuple(found)
+
+
+def _payouts(instrument: Instrument, ex_days: Integers, unsplit_before: Floats, so_far: Floats) -> Payouts:
+    """A part of the close before the ex-date. `so_far` are the split factors of the day before and of the ex-date."""
+    quoted = (unsplit_before * so_far[0]).round(instrument.decimals)
+    basis = quoted * (so_far[1] / so_far[0])  # in shares of the ex-date
+    amounts = np.maximum((basis * instrument.quarterly_yield).round(4), 0.0001)
+    return Payouts(ex_days, amounts, 1.0 - amounts / basis)
+
+
+def _events(splits: tuple[Split, ...], split_days: Integers, payouts: Payouts) -> tuple[Integers, Floats]:
+    event_days, factors = split_days, np.array([s.factor for s in splits])
+    if len(payouts.ex_days):
+        event_days = np.concatenate([split_days, payouts.ex_days])
+        order = event_days.argsort(kind="stable")
+        event_days, factors = event_days[order], np.concatenate([factors, payouts.factors])[order]
+    later = np.ones(len(factors) + 1)
+    later[:-1] = factors[::-1].cumprod()[::-1]
+    return event_days, later

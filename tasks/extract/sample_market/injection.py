@@ -28,11 +28,13 @@ STATUS = {
 class Injection:
     """Counts the attempts of each request, from 1; new faults begin to count anew."""
 
-    def __init__(self, faults: Faults, connection_of: Callable[[Request], asyncio.Transport]) -> None:
+    def __init__(
+        self, faults: Faults, connection_of: Callable[[Request], asyncio.Transport], met: Counter[str]
+    ) -> None:
         self._faults = faults
         self._connection_of = connection_of
         self._attempts: Counter[str] = Counter()
-        self.met: Counter[str] = Counter()  # how often each fault was met
+        self._met = met  # how often each fault was met
 
     @property
     def faults(self) -> Faults:
@@ -46,7 +48,7 @@ class Injection:
     def due(self, request: Request, code: str) -> str | None:
         fault = self._faults.of_code(code) or self._passing(request)
         if fault:
-            self.met[fault] += 1
+            self._met[fault] += 1
         return fault
 
     def refusal(self, fault: str | None, dialect: Dialect, now: datetime) -> Response | None:

@@ -14,12 +14,13 @@ OTHER_EXCHANGES = ("BTC-USD.CC", "EURUSD.FOREX")
 MOST_CODES = 34_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Instrument:
     """Volatility and drift are per session; a dividend is `quarterly_yield` of the price, 0 for none."""
 
     code: str
-    stream: int  # the key of its random series
+    stream: int  # the key of the random series of its walk
+    day_stream: int  # and of what else happens on a day
     listed: date
     delisted: date | None  # the first day without it
     price: float  # of the first session
@@ -59,7 +60,8 @@ def instrument(seed: int, code: str) -> Instrument:
     listed, delisted = (FIRST_DAY, None) if known else _life(u[0], u[1], u[2])
     return Instrument(
         code=code,
-        stream=key(seed, "series", code),
+        stream=key(seed, "walk", code),
+        day_stream=key(seed, "day", code),
         listed=listed,
         delisted=delisted,
         price=round(6 + 130 * u[3] * u[3], 2),
@@ -95,7 +97,8 @@ def _currency(seed: int, code: str) -> Instrument:
     forex = exchange_of(code) == "FOREX"
     return Instrument(
         code=code,
-        stream=key(seed, "series", code),
+        stream=key(seed, "walk", code),
+        day_stream=key(seed, "day", code),
         listed=FIRST_DAY,
         delisted=None,
         price=1.08 if forex else 300.0,

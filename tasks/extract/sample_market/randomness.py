@@ -46,15 +46,16 @@ def series(stream: int, counters: Integers) -> Bits:
 
 def bell(bits: Bits) -> Floats:
     """Near-normal draws of mean 0 and deviation 1: the sum of four uniform ones of 16 bits, so none is beyond 3.47."""
-    total = bits & _LOW
-    for shift in (16, 32, 48):
-        total += (bits >> np.uint64(shift)) & _LOW
+    # Two sums of 32 bits in one number, then their sum.
+    pairs = bits & _LOW_OF_PAIRS
+    pairs += (bits >> np.uint64(16)) & _LOW_OF_PAIRS
+    total = (pairs >> np.uint64(32)) + (pairs & np.uint64(0xFFFFFFFF))
     return (total.astype(np.float64) / 65535.0 - 2.0) * 1.7320508075688772
 
 
-def field(bits: Bits, index: int) -> Floats:
-    """One of the four independent 16-bit draws in each number, as floats from [0, 1)."""
-    return ((bits >> np.uint64(16 * index)) & _LOW).astype(np.float64) / 65536.0
+def fields(bits: Bits) -> Floats:
+    """Four independent draws from [0, 1) of each number, of 16 bits each: four rows."""
+    return ((bits >> _SHIFTS) & _LOW).astype(np.float64) / 65536.0
 
 
 def fractions(bits: Bits) -> Floats:
@@ -64,6 +65,8 @@ def fractions(bits: Bits) -> Floats:
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _LOW = np.uint64(0xFFFF)
+_SHIFTS = np.array([[0], [16], [32], [48]], dtype=np.uint64)
+_LOW_OF_PAIRS = np.uint64(0x0000FFFF0000FFFF)
 
 
 def _digest(parts: tuple[object, ...], size: int) -> bytes:

@@ -48,11 +48,14 @@ class Service:
         try:
             response = await produce(request, self._admitted(account, endpoint))
         except RefusedError as refused:
-            body, media = self.dialect.error(refused.status, refused.message)
-            response = Response(body, refused.status, refused.headers, media)
+            response = self._refusal(refused)
         response.headers["X-RateLimit-Limit"] = str(account.minute_limit if account else 1000)
         response.headers["X-RateLimit-Remaining"] = str(account.minute_remaining if account else 1000)
         return response
+
+    def _refusal(self, refused: RefusedError) -> Response:
+        body, media = self.dialect.error(refused.status, refused.message)
+        return Response(body, refused.status, refused.headers, media)
 
     def _admitted(self, account: Account | None, endpoint: str) -> Account:
         if account is None:
@@ -74,7 +77,10 @@ class Service:
             account.charge(1 if fault == "not_found" else 0)
             return refusal
         account.charge(1)
-        answer = _response(self._eod_body(query, account, fault), query.fmt)
+        try:
+            answer = _response(self._eod_body(query, account, fault), query.fmt)
+        except RefusedError as refused:  # an unknown code, whose answer may be lost on the way as well
+            answer = self._refusal(refused)
         return self.injection.spoil(fault, answer, request)
 
     def _eod_body(self, query: EodQuery, account: Account, fault: str | None) -> bytes:

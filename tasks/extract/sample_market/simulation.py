@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from tasks.errors import ConfigurationError
 from tasks.extract.sample_market.history import Booleans, History, history, market_returns, number_of
 from tasks.extract.sample_market.listing import (
     FIRST_DAY,
@@ -17,7 +18,7 @@ from tasks.extract.sample_market.listing import (
     instrument,
 )
 from tasks.extract.sample_market.market import BARS, Dividend, Split
-from tasks.extract.sample_market.randomness import Bits, Floats, Integers, field, key, series
+from tasks.extract.sample_market.randomness import Floats, Integers, fields, series
 from tasks.sessions import sessions
 
 KEPT_HISTORIES = 32  # of 100 KB each
@@ -43,7 +44,7 @@ class SimulatedMarket:
         clock: Callable[[], date] = today,
     ) -> None:
         self.seed: Final = seed
-        self._as_of = as_of
+        self.as_of = as_of
         self._clock = clock
         listed = [f"{name}.{exchange.upper()}" for name in code_names(size)]
         self._instruments = {code: instrument(seed, code) for code in (*listed, *OTHER_EXCHANGES)}
@@ -56,6 +57,8 @@ class SimulatedMarket:
 
     @as_of.setter
     def as_of(self, day: date | None) -> None:
+        if day is not None and day < FIRST_DAY:
+            raise ConfigurationError(f"The sample market begins on {FIRST_DAY}. Give a day from then on, not {day}.")
         self._as_of = day
 
     def codes(self, exchange: str, day: date | None = None) -> list[str]:
@@ -106,41 +109,40 @@ class SimulatedMarket:
 
 def _bars(found: Instrument, past: History, start: int, stop: int, provisional: int) -> pl.DataFrame:
     days, flat = past.days[start:stop], past.flat[start:stop]
-    bits = series(key(found.stream, "day"), days)
+    drawn = fields(series(found.day_stream, days))
     split_factor = past.split_factor(days)
-    close = np.round(past.unsplit[start:stop] * split_factor, found.decimals)
+    close = (past.unsplit[start:stop] * split_factor).round(found.decimals)
     before = past.unsplit[np.maximum(np.arange(start, stop) - 1, 0)] * split_factor
-    opened, high, low = _range(found, before, close, bits, flat)
-    volume = _volume(found, past, bits, flat)
+    opened, high, low = _range(found, before, close, drawn, flat)
+    volume = _volume(found, past, drawn, flat)
     if len(days) and days[-1] == provisional:  # the source revises the volume a day later
-        volume[-1] = np.floor(volume[-1] * (0.8 + 0.17 * float(field(bits[-1:], 2)[0])))
+        volume[-1] = np.floor(volume[-1] * (0.8 + 0.17 * drawn[2, -1]))
     columns = {
-        "date": days.astype("datetime64[D]"),
         "open": opened,
         "high": high,
         "low": low,
         "close": close,
-        "adjusted_close": np.round(close * past.adjustment(days), 4),
+        "adjusted_close": (close * past.adjustment(days)).round(4),
         "volume": volume.astype(np.int64),
     }
-    return pl.DataFrame([pl.Series(name, values) for name, values in columns.items()])
+    dates = pl.Series("date", days.astype(np.int32)).cast(pl.Date)
+    return pl.DataFrame([dates, *(pl.Series(name, values) for name, values in columns.items())])
 
 
 def _range(
-    found: Instrument, before: Floats, close: Floats, bits: Bits, flat: Booleans
+    found: Instrument, before: Floats, close: Floats, drawn: Floats, flat: Booleans
 ) -> tuple[Floats, Floats, Floats]:
     """Open, high and low: the open is near the close of the day before, the range up to one usual move beyond both."""
-    move = found.volatility * ~flat
-    opened = np.round(before * (1.0 + move * (field(bits, 0) - 0.5)), found.decimals)
-    opened[flat] = close[flat]
-    high = np.maximum(opened, close) * (1.0 + move * field(bits, 1))
-    low = np.minimum(opened, close) * (1.0 - move * field(bits, 2))
-    return opened, np.round(high, found.decimals), np.round(low, found.decimals)
+    move = drawn[:3] * found.volatility
+    opened = (before * (1.0 - found.volatility / 2 + move[0])).round(found.decimals)
+    high = (np.maximum(opened, close) * (1.0 + move[1])).round(found.decimals)
+    low = (np.minimum(opened, close) * (1.0 - move[2])).round(found.decimals)
+    return np.where(flat, close, opened), np.where(flat, close, high), np.where(flat, close, low)
 
 
-def _volume(found: Instrument, past: History, bits: Bits, flat: Booleans) -> Floats:
+def _volume(found: Instrument, past: History, drawn: Floats, flat: Booleans) -> Floats:
     """In today's shares: as if all splits known had been there from the start."""
-    shares = found.volume / past.split_factors[-1] * (0.5 + field(bits, 3) * (0.6 + field(bits, 1)))
+    shares = found.volume / past.split_factors[-1] * (0.5 + drawn[3] * (0.6 + drawn[1]))
     return np.where(flat, 0.0, np.maximum(np.rint(shares), 1.0))
 
 

@@ -43,6 +43,12 @@ class Dialect(Protocol):
     def upsert(self, target: sa.Table, staging: sa.Table) -> Sequence[sa.ClauseElement]:
         """Statements that bring the staged rows into the target by its key, and touch no row that is equal already."""
 
+    def delete(self, target: sa.Table, staging: sa.Table) -> sa.ClauseElement:
+        """Deletes the target's rows whose key is staged."""
+
+    def staging(self, name: str, columns: Sequence[sa.Column[Any]]) -> sa.Table:
+        """A table that only this load sees and that goes with its transaction; its `info` is for the driver."""
+
     def stored(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows in the types that the store keeps. Raises ContractError for values that it would change."""
 

@@ -25,6 +25,9 @@ class Sqlite:
     Its journal stays the rollback journal: the result is one file, also on a network share; what a killed
     process leaves is rolled back by whoever opens it next; and as new pages need no journal, a first load is
     faster than with a write-ahead log. `synchronous` stays FULL: a flush per load costs next to nothing.
+
+    The driver brings its own SQLite. Python's `sqlite3` must not open the file in a process that is loading: neither
+    sees the other's locks, and closing the file in one drops those of the other (sqlite.org/howtocorrupt.html, 2.2).
     """
 
     path: Path
@@ -83,6 +86,15 @@ class Sqlite:
                 where=sa.or_(*statements.differing(target, insert.excluded)),
             ),
         )
+
+    def delete(self, target: sa.Table, staging: sa.Table) -> sa.ClauseElement:
+        # A row value IN (...) is looked up by the primary key; EXISTS would read the whole target.
+        key = statements.key_of(target)
+        staged = sa.select(*(staging.c[name] for name in key))
+        return sa.delete(target).where(sa.tuple_(*(target.c[name] for name in key)).in_(staged))
+
+    def staging(self, name: str, columns: Sequence[sa.Column[Any]]) -> sa.Table:
+        return sa.Table(name, sa.MetaData(), *columns, prefixes=["TEMPORARY"], info={"temporary": True})
 
     def stored(self, rows: pl.DataFrame) -> pl.DataFrame:
         return sqlite_types.stored(rows)

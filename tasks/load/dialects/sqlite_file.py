@@ -57,14 +57,15 @@ def _check(path: Path) -> None:
 
 def lock_holders(path: Path) -> list[str]:
     """The processes that hold a lock on the database, such as `process 4711 (python3)`; empty where none is told."""
+    files = [path, path.with_name(f"{path.name}-shm")]  # with a write-ahead log, the locks are on the second
     try:
         lines = _LOCKS.read_text().splitlines()
-        inode = str(path.stat().st_ino)
+        inodes = {str(file.stat().st_ino) for file in files if file.exists()}
     except OSError:
         return []
     # 1: POSIX  ADVISORY  WRITE 4711 08:01:1234567 1073741825 1073741825
     fields = (line.split() for line in lines)
-    holders = {f[4] for f in fields if len(f) > 5 and f[5].rpartition(":")[2] == inode}
+    holders = {f[4] for f in fields if len(f) > 5 and f[5].rpartition(":")[2] in inodes}
     return sorted(_described(holders))
 
 

@@ -16,9 +16,7 @@ def select(measures: pl.DataFrame | pl.LazyFrame, movers: int = 10, first: int =
     return list(dict.fromkeys([*rising["code"], *falling["code"], *by_name]))
 
 
-def biggest_movers(
-    measures: pl.DataFrame | pl.LazyFrame, count: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def biggest_movers(measures: pl.DataFrame | pl.LazyFrame, count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The codes that rose and those that fell most in the last week of `measures`, biggest moves first.
 
     Two frames of `code` and `return_1w`, at most `count` rows each. Equal moves are in the order of their codes.

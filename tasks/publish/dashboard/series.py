@@ -35,12 +35,13 @@ def price_series(prices: pl.DataFrame, measures: pl.DataFrame) -> list[Json]:
             _day_numbers("session").alias("sessions"),
             _rounded("average_10w").alias("averages"),
             pl.col("weeks_in_average").alias("weeks"),
-            _rounded("return_1w").last().alias("change"),
+            pl.col("return_1w").last().alias("change"),
         )
     )
+    change = pl.col("change")
     joined = daily.join(weekly, on="code", how="left", maintain_order="left")
     lists = [pl.col(name).fill_null([]) for name in ("sessions", "averages", "weeks")]
-    return joined.with_columns(lists).to_dicts()
+    return joined.with_columns(*lists, pl.when(change.is_finite()).then(change)).to_dicts()
 
 
 def movers(measures: pl.DataFrame) -> Json:
@@ -57,10 +58,7 @@ def quality_trend(quality: pl.DataFrame) -> Json:
     rows = quality.join(windows, on=order, how="inner").sort(*order, "dataset", "check")
     counts = rows.group_by(order, maintain_order=True).agg(
         pl.len().alias("checks"),
-        *(
-            ((pl.col("severity") == kind) & ~pl.col("passed")).sum().alias(kind)
-            for kind in ("error", "warning")
-        ),
+        *(((pl.col("severity") == kind) & ~pl.col("passed")).sum().alias(kind) for kind in ("error", "warning")),
     )
     names = rows.select("dataset", "check").unique().sort("dataset", "check")
     return {
@@ -85,7 +83,8 @@ def _rounded(column: str) -> pl.Expr:
 
 def _bars(side: pl.DataFrame) -> list[Json]:
     return [
-        {"code": code, "size": abs(move), "text": text.change(move)} for code, move in side.select("code", "return_1w").rows()
+        {"code": code, "size": abs(move), "text": text.change(move)}
+        for code, move in side.select("code", "return_1w").rows()
     ]
 
 

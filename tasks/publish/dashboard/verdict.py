@@ -46,10 +46,12 @@ def _facts(failed: pl.DataFrame, figures: RunFigures) -> list[str]:
     if figures.rows_unexplained:
         kind = "lost" if figures.rows_unexplained > 0 else "too many"
         facts.append(f"The row equation does not hold: {abs(figures.rows_unexplained):,} rows {kind}.")
-    for row in failed.sort("severity", "dataset", "check").iter_rows(named=True):
-        facts.append(f"{row['check']} of {row['dataset']}" + (f": {row['detail']}" if row["detail"] else ""))
     missing = {kind: getattr(figures, f"codes_{kind}") for kind in ("unknown", "refused", "failed")}
     if any(missing.values()):
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in missing.items() if count)
         facts.append(f"{sum(missing.values()):,} of {figures.codes_asked:,} codes could not be fetched: {kinds}.")
+    facts.extend(
+        f"{row['check']} of {row['dataset']}" + (f": {row['detail']}" if row["detail"] else "")
+        for row in failed.sort("severity", "dataset", "check").iter_rows(named=True)
+    )
     return facts

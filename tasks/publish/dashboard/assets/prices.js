@@ -1,30 +1,4 @@
-// The page's behaviour: fills the drawings with data, chooses a code and a range of dates, sorts the table.
-// Text from data goes through textContent or a drawing's text, never into markup.
-
-const read = (id) => JSON.parse(document.getElementById(id).textContent);
-const { series, movers, trend } = read("data");
-const specs = read("specs");
-const DAY = 864e5;
-
-// `ast` evaluates Vega's expressions without eval, which the page's content security policy forbids. Data and
-// parameters go in with the drawing: one that is first drawn without them warns of empty scales, or grows too large.
-async function draw(element, name, datasets, { params = {}, ...size } = {}) {
-  const spec = { ...specs[name], ...size, datasets };
-  spec.params = spec.params?.map((one) => (one.name in params ? { ...one, value: params[one.name] } : one));
-  const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
-    tooltip: { theme: "page", disableDefaultStyle: true } };
-  return (await vegaEmbed(element, spec, options)).view;
-}
-
-const dayText = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-const day = (time) => dayText.format(time);
-const price = (value) => {
-  const decimals = value < 1 ? 4 : 2;
-  return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
-};
-const percent = (share) => `${(Math.abs(share) * 100).toFixed(2)}%`;
-
-// ---- Prices ----
+// The price panel: a code, a range of dates, and what is under the pointer.
 
 // A few points make no line that can be seen: they are drawn as points as well.
 const marked = (rows) => rows.map((row) => ({ ...row, lone: rows.length < 16 }));
@@ -35,8 +9,7 @@ function unpacked({ code, days, closes, sessions, averages, weeks, change }) {
   const daily = days.map((at, i) => {
     while (next < weekly.length && weekly[next].t <= at * DAY) next += 1;
     const known = weekly[next - 1]; // the average of the last week that had ended, as far as known on that day
-    return { t: at * DAY, price: closes[i], day: day(at * DAY), close: price(closes[i]),
-      mean: known ? price(known.average) : "none yet", weeks: known ? String(known.weeks) : "0" };
+    return { t: at * DAY, price: closes[i], average: known?.average ?? null, weeks: known?.weeks };
   });
   return { code, daily, weekly, change };
 }
@@ -52,6 +25,16 @@ function ends(daily, weekly) {
   return { times: span([daily[0].t, daily.at(-1).t], DAY), levels: span(levels, levels[0] / 20) };
 }
 
+function nearest(rows, time) {
+  let [low, high] = [0, rows.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (rows[middle].t < time) low = middle + 1;
+    else high = middle;
+  }
+  return low > 0 && time - rows[low - 1].t < rows[low].t - time ? rows[low - 1] : rows[low];
+}
+
 function monthsBefore(time, months) {
   const date = new Date(time);
   date.setUTCMonth(date.getUTCMonth() - months);
@@ -60,7 +43,7 @@ function monthsBefore(time, months) {
 
 function reading({ daily, weekly, change }) {
   const last = daily.at(-1);
-  const parts = [`${last.close} on ${last.day}`];
+  const parts = [`${price(last.price)} on ${day(last.t)}`];
   if (change !== null && change !== undefined) {
     parts.push(change === 0 ? "unchanged in the week" : `${change > 0 ? "▲" : "▼"} ${percent(change)} in the week`);
   }
@@ -76,15 +59,19 @@ class PricePanel {
   static async open(index) {
     const panel = new PricePanel();
     const { daily, weekly } = unpacked(series[index]);
-    panel.chart = await draw("#price", "price", { daily, weekly }, { params: ends(daily, weekly) });
+    panel.chart = await draw("#price", "price", { daily, weekly, at: [] }, { params: ends(daily, weekly) });
     panel.strip = await draw("#strip", "strip", { daily });
     // The brush also changes by what the script does: only after a touch of the strip is it the reader's.
     document.getElementById("strip").addEventListener("pointerdown", () => { panel.touched = true; }, true);
     panel.strip.addSignalListener("brush", (_, { t }) => { if (panel.touched) panel.brushed(t); });
+    panel.tip = document.getElementById("tip");
     panel.ranges = [...document.getElementsByName("range")];
     panel.codes = [...document.getElementsByName("code")];
     for (const radio of panel.ranges) radio.addEventListener("change", () => panel.preset());
     for (const radio of panel.codes) radio.addEventListener("change", () => panel.show(Number(radio.value)));
+    const plot = document.getElementById("price");
+    plot.addEventListener("pointermove", (event) => panel.point(event.clientX - plot.getBoundingClientRect().left));
+    plot.addEventListener("pointerleave", () => panel.leave());
     await panel.show(index);
     return panel;
   }
@@ -127,12 +114,33 @@ class PricePanel {
     const within = ({ t }) => t >= from && t <= to;
     const daily = marked(this.one.daily.filter(within));
     const weekly = marked(this.one.weekly.filter(within));
+    this.shown = daily;
+    this.leave();
     if (daily.length) {
       const { times, levels } = ends(daily, weekly);
       await this.chart.signal("times", times).signal("levels", levels).data("daily", daily).data("weekly", weekly).runAsync();
     }
-    const text = daily.length ? `${daily[0].day} – ${daily.at(-1).day}` : "No session in this range";
+    const text = daily.length ? `${day(daily[0].t)} – ${day(daily.at(-1).t)}` : "No session in this range";
     document.getElementById("span").textContent = text;
+  }
+
+  // Marks the session nearest to the pointer and tells its values.
+  point(left) {
+    if (!this.shown.length) return;
+    const [x, [margin]] = [this.chart.scale("x"), this.chart.origin()];
+    const row = nearest(this.shown, Number(x.invert(left - margin)));
+    this.chart.data("at", [row]).runAsync();
+    const known = row.average === null ? ["none yet", "0"] : [price(row.average), String(row.weeks)];
+    [day(row.t), price(row.price), ...known].forEach((text, i) => { this.tip.querySelectorAll("dd")[i].textContent = text; });
+    this.tip.hidden = false;
+    const at = margin + x(row.t);
+    const room = this.tip.offsetWidth + 16;
+    this.tip.style.left = `${at + room > this.tip.parentElement.clientWidth ? Math.max(0, at - room) : at + 16}px`;
+  }
+
+  leave() {
+    this.tip.hidden = true;
+    this.chart.data("at", []).runAsync();
   }
 }
 
@@ -175,72 +183,3 @@ async function drawPrices() {
   }
   return pick;
 }
-
-// ---- Movers ----
-
-async function drawMovers(side, pick) {
-  const bars = movers[side];
-  const size = { height: 26 * bars.length, params: { limit: movers.limit } };
-  const view = await draw(`#${side}`, side, { movers: bars }, size);
-  view.addEventListener("click", (_, item) => {
-    const index = series.findIndex(({ code }) => code === item?.datum?.code);
-    if (index >= 0) pick(index);
-  });
-}
-
-// ---- The table ----
-
-function sortBy(button) {
-  const head = button.closest("th");
-  const column = head.cellIndex;
-  const numeric = button.dataset.sort === "number";
-  // Numbers begin with the largest, words with the first.
-  const descending = head.ariaSort ? head.ariaSort === "ascending" : numeric;
-  const value = (row) => row.cells[column].dataset.value;
-  const missing = (text) => text === "None";
-  const compared = (a, b) => (numeric ? Number(a) - Number(b) : a < b ? -1 : a > b ? 1 : 0);
-  const body = head.closest("table").tBodies[0];
-  const rows = [...body.rows].sort((one, other) => {
-    const [a, b] = [value(one), value(other)];
-    if (numeric && (missing(a) || missing(b))) return missing(a) - missing(b); // last, either way
-    return descending ? compared(b, a) : compared(a, b);
-  });
-  for (const other of head.parentElement.cells) other.ariaSort = null;
-  head.ariaSort = descending ? "descending" : "ascending";
-  body.append(...rows);
-}
-
-// ---- Quality ----
-
-const windows = trend.windows.map((one) => one.window);
-
-async function drawFailures() {
-  const failed = trend.windows.flatMap((one) =>
-    ["error", "warning"].filter((severity) => one[severity]).map((severity) => ({ ...one, severity, failed: one[severity] })));
-  const clean = trend.windows.filter((one) => !one.error && !one.warning);
-  const most = Math.max(...trend.windows.map((one) => one.error + one.warning));
-  await draw("#failures", "failures", { failures: failed, clean }, { params: { most, windows } });
-}
-
-// Room for the mark of a failed check at either end; but a count begins at zero.
-function roomy(values) {
-  const [least, most] = span(values, 1);
-  const room = (most - least) * 0.08;
-  return [least === 0 ? 0 : least - room, most + room];
-}
-
-async function drawCheck(element) {
-  const points = trend.checks[Number(element.dataset.check)].points.filter(({ value }) => value !== null);
-  const values = points.flatMap((one) => [one.value, one.threshold ?? one.value]);
-  await draw(element, "value", { check: points }, { params: { windows, levels: roomy(values) } });
-}
-
-// ---- All of it ----
-
-const there = (id) => document.getElementById(id) !== null;
-for (const button of document.querySelectorAll("[data-sort]")) button.addEventListener("click", () => sortBy(button));
-const pick = there("price") ? await drawPrices() : () => undefined;
-for (const side of ["rising", "falling"]) if (there(side)) await drawMovers(side, pick);
-if (there("failures")) await drawFailures();
-for (const element of document.querySelectorAll("[data-check]")) await drawCheck(element);
-document.documentElement.dataset.drawn = "";

@@ -1,0 +1,68 @@
+"""Runs the named benchmarks, or all of them, and ends with status 1 when a target is missed."""
+
+import argparse
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from importlib import import_module
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks import BENCHMARKS
+from tests.benchmarks.race import Race, Result, measure
+
+
+def open_race(name: str, *, tiny: bool = False) -> AbstractContextManager[Race]:
+    """The race of the benchmark of this name."""
+    module: Any = import_module(f"tests.benchmarks.{name}")
+    race: AbstractContextManager[Race] = module.race(module.TINY if tiny else module.SIZE)
+    return race
+
+
+def report(results: Sequence[Result], console: Console) -> int:
+    """Shows the results. Returns the status to end with: 1 when a target is missed."""
+    console.print(_table(results))
+    return 0 if all(result.met for result in results) else 1
+
+
+def main() -> None:
+    parser = _parser()
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(BENCHMARKS):
+        parser.error(f"no benchmark is named {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    console = Console()
+    results: list[Result] = []
+    for name in options.names or BENCHMARKS:
+        with console.status(name), open_race(name) as race:
+            results += measure(race, options.rounds)
+    raise SystemExit(report(results, console))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description="Ours beside the peers, in the same run and on the same data."
+    )
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; none: all")
+    parser.add_argument("--rounds", type=int, help="timed repetitions of each; default: what the benchmark says")
+    return parser
+
+
+def _table(results: Sequence[Result]) -> Table:
+    table = Table(title="Medians in seconds", title_justify="left")
+    table.add_column("benchmark")
+    table.add_column("ours", justify="right")
+    table.add_column("peer")
+    table.add_column("takes", justify="right")
+    table.add_column("ratio", justify="right")
+    table.add_column("target")
+    table.add_column("")
+    for r in results:
+        verdict = "met" if r.met else "[bold red]missed[/]"
+        ours, theirs = f"{r.ours_seconds:.3f}", f"{r.peer_seconds:.3f}"
+        table.add_row(r.title, ours, r.peer, theirs, f"{r.ratio:.2f}", str(r.target), verdict)
+    return table
+
+
+if __name__ == "__main__":
+    main()

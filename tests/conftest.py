@@ -1,0 +1,39 @@
+"""What all tests share: a clean environment, a Prefect server, and the real prices where they are at hand."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from tests.prefect_server import prefect_server
+
+REAL_PRICES = Path(__file__).parents[2] / "shared" / "data" / "prices"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine reaches a test."""
+    for name in list(os.environ):
+        if name.startswith("ETL_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real Prefect server, which flows in this process use too."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as url, temporary_settings({PREFECT_API_URL: url}):
+        yield url
+        APILogWorker.drain_all()  # else they are sent when the process ends, to a server that is gone
+        EventsWorker.drain_all()
+
+
+@pytest.fixture(scope="session")
+def real_prices() -> Path:
+    """The folder of real end-of-day prices, beside the project where it is developed."""
+    if not (REAL_PRICES / "IBM.csv").exists():
+        pytest.skip("the real prices are not beside the project; the simulated market shows the same")
+    return REAL_PRICES

@@ -1,0 +1,222 @@
+"""Raw bars into `curated/prices`, in a real lake."""
+
+import math
+import multiprocessing
+from collections.abc import Sequence
+from datetime import date, timedelta
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from tasks.datasets import PRICES, QUARANTINED_PRICES
+from tasks.errors import ContractError
+from tasks.extract.sample_market import SimulatedMarket
+from tasks.lake import Lake, open_lake
+from tasks.transform.curate import Figures
+from tasks.window import Window
+from tests.tasks.transform.examples import (
+    WINDOW,
+    at,
+    curated,
+    market_rows,
+    outcomes,
+    prices,
+    quarantined,
+    raw_row,
+    raw_rows,
+    receive,
+    snapshots,
+)
+
+numbers = st.sampled_from([10.0, 10.0, 10.0, 11.0, 0.0, -1.0, None, math.nan, math.inf])
+texts = st.sampled_from(["2024-01-02", "2024-01-02", "2024-01-03", "2024-01-31", "2024-02-01", "2023-12-31", "x", None])
+columns = ("open", "high", "low", "close", "adjusted_close", "volume")
+
+
+@st.composite
+def any_row(draw):
+    broken = draw(st.dictionaries(st.sampled_from(columns), numbers, max_size=2))
+    return raw_row(draw(st.sampled_from(["A.US", "B.US", "C.US"])), draw(texts), draw(st.integers(0, 2)), **broken)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return open_lake(str(tmp_path))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(any_row(), max_size=12))
+def test_every_row_is_accounted_for(rows):
+    with TemporaryDirectory() as folder:
+        lake = open_lake(folder)
+        receive(lake, raw_rows(*rows))
+        figures = curated(lake)
+        known, bad = prices(lake), quarantined(lake)
+        assert figures.received == len(rows) == figures.added + figures.quarantined + figures.duplicates
+        assert (known.height, bad.height) == (figures.added, figures.quarantined)
+        assert not known.select(PRICES.key).is_duplicated().any()
+        assert PRICES.schema.is_valid(known)
+        assert bad["reasons"].str.len_chars().gt(0).all()
+        received = raw_rows(*rows).select(bad.columns[:-1])
+        assert sorted(map(repr, bad.drop("reasons").rows())) == sorted(
+            repr(row) for row in received.rows() if not _is_sound(received.columns, row)
+        )
+
+        before = snapshots(lake, PRICES, QUARANTINED_PRICES)
+        again = curated(lake)
+        assert snapshots(lake, PRICES, QUARANTINED_PRICES) == before
+        assert (again.added, again.revised, again.unchanged) == (0, 0, figures.added)
+
+
+def _is_sound(names: Sequence[str], row: tuple[object, ...]) -> bool:
+    """The contract once more, value by value."""
+    bar = dict(zip(names, row, strict=True))
+    values = [bar[name] for name in columns]
+    return (
+        bar["date"] in {"2024-01-02", "2024-01-03", "2024-01-31"}
+        and all(isinstance(v, float) and math.isfinite(v) and v >= 0 for v in values)
+        and all(v != 0 for v in values[:-1])
+    )
+
+
+fetched = st.lists(  # of one day: hour, code, close
+    st.dictionaries(st.sampled_from(["A.US", "B.US"]), st.sampled_from([1.0, 2.0, 3.0])), min_size=1, max_size=4
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(fetched, st.randoms(use_true_random=False))
+def test_the_value_fetched_last_stands_in_whatever_order_they_are_curated(fetches, random):
+    """Each fetch is of a window of its own around the same day."""
+    hours = list(range(len(fetches)))
+    random.shuffle(hours)
+    with TemporaryDirectory() as folder:
+        lake = open_lake(folder)
+        for hour in hours:
+            window = Window(first=WINDOW.first, last=WINDOW.last + timedelta(days=hour))
+            receive(
+                lake, raw_rows(*(raw_row(c, fetched=hour, close=close) for c, close in fetches[hour].items())), window
+            )
+            curated(lake, window)
+        last = {code: close for fetch in fetches for code, close in fetch.items()}
+        assert dict(prices(lake).select("code", "close").rows()) == last
+
+
+def test_of_conflicting_duplicates_the_one_that_came_last_stands(lake):
+    receive(lake, raw_rows(raw_row(close=1.0), raw_row(close=3.0), raw_row(close=2.0)))
+    assert curated(lake) == Figures(received=3, duplicates=2, added=1)
+    assert prices(lake)["close"].to_list() == [2.0]
+
+
+def test_revised_rows_replace_exactly_those(lake):
+    market = SimulatedMarket(size=5, as_of=date(2024, 2, 10))
+    window = Window(first=date(2023, 12, 1), last=date(2024, 1, 31))
+    codes = [f"{name}.US" for name in market.codes("US")]
+    rows = market_rows(market, codes, window)
+    receive(lake, rows, window)
+    assert curated(lake, window) == Figures(received=rows.height, added=rows.height)
+    before = prices(lake)
+
+    day = pl.col("date").is_in(["2023-12-05", "2024-01-09"])
+    is_revised = day & (pl.col("code") == "MSFT.US")
+    again = rows.with_columns(close=pl.when(is_revised).then(pl.col("close") + 1).otherwise("close"), fetched_at=at(1))
+    receive(lake, again, window)
+    assert curated(lake, window) == Figures(received=rows.height, revised=2, unchanged=rows.height - 2)
+
+    after = prices(lake)
+    assert after.height == before.height
+    assert (after["fetched_at"] == at(1)).all()
+    changed = after.drop("fetched_at").join(before.drop("fetched_at"), on=before.columns[:-1], how="anti")
+    assert changed.select("code", "date").rows() == [("MSFT.US", date(2023, 12, 5)), ("MSFT.US", date(2024, 1, 9))]
+    assert snapshots(lake, QUARANTINED_PRICES) == set()
+
+
+def test_partitions_hold_their_year_and_shard_sorted(lake):
+    market = SimulatedMarket(size=20, as_of=date(2024, 2, 10))
+    window = Window(first=date(2022, 12, 20), last=date(2024, 1, 31))
+    rows = market_rows(market, [f"{name}.US" for name in market.codes("US")], window)
+    receive(lake, rows, window)
+    curated(lake, window)
+    found = lake.partitions(PRICES)
+    assert sum(s.rows for s in found) == rows.height
+    for snapshot in found:
+        part = lake.read(PRICES, [snapshot]).collect()
+        assert_frame_equal(part, part.sort(PRICES.sort))
+        assert {PRICES.partition(day.year, _shard(code)) for code, day in part.select("code", "date").rows()} == {
+            snapshot.partition
+        }
+
+
+def _shard(code: str) -> int:
+    return int(raw_row(code)["shard"].item())
+
+
+HISTORY = "history=00000-of-00001"
+
+
+def test_bars_from_before_the_window_are_taken_from_a_part_for_history_only(lake):
+    receive(lake, raw_rows(raw_row(day="2024-01-02"), raw_row(day="2023-12-29")))
+    receive(lake, raw_rows(raw_row(day="2023-12-28"), raw_row(day="2024-01-03")), part=HISTORY)
+    assert curated(lake) == Figures(received=4, added=2, quarantined=2)
+    assert prices(lake)["date"].to_list() == [date(2023, 12, 28), date(2024, 1, 2)]
+    assert set(quarantined(lake)["date"]) == {"2023-12-29", "2024-01-03"}
+
+
+def test_codes_of_which_a_part_failed_are_held_back_until_it_is_there(lake):
+    receive(lake, raw_rows(raw_row("A.US"), raw_row("B.US")))
+    failed = outcomes(("A.US", "failed", "503", 1), ("B.US", "fetched", None, 1))
+    receive(lake, raw_rows(raw_row("B.US", "2023-12-29")), fetches=failed, part=HISTORY)
+    assert curated(lake) == Figures(received=3, added=2, quarantined=1)
+    assert quarantined(lake)["reasons"].to_list() == ["another part of this code could not be fetched"]
+    assert set(prices(lake)["code"]) == {"B.US"}
+
+    receive(lake, raw_rows(), fetches=outcomes(("A.US", "empty", None, 2)), part="history=00000-of-00002")
+    assert curated(lake) == Figures(received=3, added=1, unchanged=2)
+    assert set(prices(lake)["code"]) == {"A.US", "B.US"}
+    assert quarantined(lake).is_empty()
+
+
+def test_quarantine_follows_the_outcomes_though_no_bar_changed(lake):
+    receive(lake, raw_row("A.US"), fetches=outcomes(("A.US", "fetched", None, 0)))
+    failed = outcomes(("A.US", "refused", "not JSON", 1))
+    receive(lake, raw_rows(), fetches=failed, part=HISTORY)
+    curated(lake)
+    assert quarantined(lake).height == 1
+    receive(lake, raw_rows(), fetches=outcomes(("A.US", "unknown", None, 2)), part=HISTORY)
+    curated(lake)
+    assert quarantined(lake).is_empty()
+
+
+def test_figures_that_do_not_add_up_are_refused():
+    assert Figures(received=3, added=1, revised=1, quarantined=1).balanced().published == 2
+    with pytest.raises(ContractError, match="received=3"):
+        Figures(received=3, added=1).balanced()
+
+
+def _curate_days(folder: str, days: Sequence[date], start: Barrier) -> None:
+    lake = open_lake(folder)
+    start.wait(60)
+    for day in days:
+        window = Window(first=day, last=day)
+        receive(lake, raw_row(day=str(day)), window)
+        curated(lake, window)
+
+
+def test_two_processes_at_the_same_partition_lose_nothing(tmp_path):
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(30)]
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(2)
+    halves = [days[0::2], days[1::2]]
+    processes = [context.Process(target=_curate_days, args=(str(tmp_path), half, start)) for half in halves]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert prices(open_lake(str(tmp_path)))["date"].to_list() == days

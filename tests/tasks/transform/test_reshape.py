@@ -1,0 +1,188 @@
+"""Wide files become long, and the trailing mean, beside the same in pandas."""
+
+import math
+from datetime import date, timedelta
+
+import pandas as pd  # type: ignore[import-untyped]
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from tasks.errors import ConfigurationError, ContractError
+from tasks.transform.reshape import header_dates, to_long, trailing_mean
+
+MONDAY = date(2024, 1, 1)
+codes = st.text("ABC", min_size=1, max_size=2)
+values = st.floats(-1e6, 1e6)
+cells = st.one_of(values, st.none(), st.just(math.nan))
+days = st.integers(0, 8).map(lambda n: MONDAY + timedelta(days=n))
+
+
+@st.composite
+def wide_frames(draw):
+    """An identifier, a description, and columns of dates in any order; identifiers and dates may repeat."""
+    header = draw(st.lists(days, min_size=1, max_size=8))
+    names = [f"{day:%d/%m/%Y}" for day in header]
+    names = [n if n not in names[:i] else f"{n}_duplicated_{i}" for i, n in enumerate(names)]
+    rows = draw(st.lists(st.tuples(codes, st.lists(cells, min_size=len(names), max_size=len(names))), max_size=8))
+    columns = {name: [row[i] for _, row in rows] for i, name in enumerate(names)}
+    schema = {"Ticker": pl.String, "Name": pl.String, **dict.fromkeys(names, pl.Float64)}
+    tickers = [code for code, _ in rows]
+    return pl.DataFrame({"Ticker": tickers, "Name": tickers, **columns}, schema=schema)
+
+
+def by_pandas(wide: pl.DataFrame, n: int) -> pl.DataFrame:
+    """Row by row, from the definition: nothing of this is shared with ours, nor fast."""
+    frame = pd.DataFrame(wide.to_dicts(), columns=wide.columns)
+    long = frame.melt(id_vars=["Ticker", "Name"], var_name="date", ignore_index=False)
+    long["date"] = pd.to_datetime(long["date"].str.slice(0, 10), format="%d/%m/%Y")
+    long = long.drop_duplicates(["Ticker", "date"]).dropna(subset=["value"]).sort_values(["Ticker", "date"])
+    rows = []
+    for code, of_code in long.groupby("Ticker"):
+        for i in range(len(of_code)):
+            last = of_code.iloc[max(0, i - n + 1) : i + 1]
+            row = of_code.iloc[i]
+            rows.append((code, row["date"].date(), float(row["value"]), float(last["value"].mean()), len(last)))
+    schema = {"code": pl.String, "date": pl.Date, "value": pl.Float64, "trailing_mean": pl.Float64}
+    return pl.DataFrame(rows, schema={**schema, "dates_in_mean": pl.Int64}, orient="row")
+
+
+@settings(deadline=None)
+@given(wide_frames(), st.integers(1, 5))
+def test_it_is_what_pandas_makes_of_it(wide, n):
+    found = to_long(wide, "Ticker", header_dates(wide.columns))
+    assert_frame_equal(trailing_mean(found.rows, n), by_pandas(wide, n), rel_tol=1e-9, abs_tol=1e-6)
+
+
+@settings(deadline=None)
+@given(wide_frames())
+def test_each_cell_is_accounted_for(wide):
+    dates = header_dates(wide.columns)
+    found = to_long(wide, "Ticker", dates)
+    distinct = wide["Ticker"].n_unique() * len(set(dates.values()))
+    assert found.received == wide.height * len(dates)
+    assert found.duplicates == found.received - distinct
+    assert found.rows.height == distinct - found.empty
+
+
+@settings(deadline=None)
+@given(wide_frames(), st.randoms(use_true_random=False))
+def test_trailing_mean_takes_rows_in_any_order(wide, random):
+    rows = to_long(wide, "Ticker", header_dates(wide.columns)).rows
+    order = list(range(rows.height))
+    random.shuffle(order)
+    assert_frame_equal(trailing_mean(rows[order], 3), trailing_mean(rows, 3))
+
+
+def test_the_first_of_each_stands_even_if_it_is_empty():
+    wide = pl.DataFrame(
+        {
+            "id": ["B", "A", "B"],
+            "02/01/2024": [1.0, 2.0, 9.0],
+            "01/01/2024": [None, 3.0, 9.0],
+            "1/1/2024": [9.0, 9.0, 9.0],
+        }
+    )
+    found = to_long(wide, "id", header_dates(wide.columns))
+    assert found.rows.rows() == [
+        ("A", date(2024, 1, 1), 3.0),
+        ("A", date(2024, 1, 2), 2.0),
+        ("B", date(2024, 1, 2), 1.0),
+    ]
+    assert (found.received, found.duplicates, found.empty) == (9, 5, 1)
+
+
+def test_dates_may_be_parsed_already_and_values_and_identifiers_of_other_types():
+    wide = pl.DataFrame({"id": [7, 5], "x": ["a", "b"], "whole": [1, 2], "text": ["2.5", None]})
+    found = to_long(wide, "id", {"text": date(2024, 1, 2), "whole": date(2024, 1, 1)})
+    assert found.rows.rows() == [
+        ("5", date(2024, 1, 1), 2.0),
+        ("7", date(2024, 1, 1), 1.0),
+        ("7", date(2024, 1, 2), 2.5),
+    ]
+
+
+def test_the_mean_counts_the_dates_that_a_code_has():
+    rows = [("A", date(2024, 1, d), float(d)) for d in (1, 2, 9, 20)] + [("B", date(2024, 1, 2), 7.0)]
+    found = trailing_mean(pl.DataFrame(rows, schema=["code", "date", "value"], orient="row"), 3)
+    assert found["trailing_mean"].to_list() == pytest.approx([1, 1.5, 4, 31 / 3, 7])
+    assert found["dates_in_mean"].to_list() == [1, 2, 3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("header", "date_format", "expected"),
+    [
+        (["id", "name", "31/01/2024"], "%d/%m/%Y", {"31/01/2024": date(2024, 1, 31)}),
+        (["id", "1/2/2024"], "%d/%m/%Y", {"1/2/2024": date(2024, 2, 1)}),
+        (["01/02/2024"], "%m/%d/%Y", {"01/02/2024": date(2024, 1, 2)}),
+        (["id", "2024-01-31.1"], "%Y-%m-%d", {"2024-01-31.1": date(2024, 1, 31)}),
+        (
+            ["id", "31.01.2024", "31.01.2024.1"],
+            "%d.%m.%Y",
+            dict.fromkeys(["31.01.2024", "31.01.2024.1"], date(2024, 1, 31)),
+        ),
+        (["id", "31/01/2024_1"], "%d/%m/%Y", {"31/01/2024_1": date(2024, 1, 31)}),
+        (["id", "2024-01-31 00:00:00"], "%Y-%m-%d %H:%M:%S", {"2024-01-31 00:00:00": date(2024, 1, 31)}),
+        (["id", "31-Jan-2024"], "%d-%b-%Y", {"31-Jan-2024": date(2024, 1, 31)}),
+    ],
+)
+def test_headers(header, date_format, expected):
+    assert header_dates(header, date_format) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [
+        (["id", "01/02/2024", "Total"], "'Total'"),
+        (["id", "31/02/2024", "01/03/2024"], "'31/02/2024'"),
+        (["id", "01/02/24"], "'01/02/24'"),
+        (["id", "name"], "'id', 'name'"),
+    ],
+)
+def test_a_header_that_is_not_of_dates_is_refused(header, named):
+    with pytest.raises(ContractError) as raised:
+        header_dates(header)
+    assert named in str(raised.value)
+    assert "31/01/2024" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("wide", "dates", "message"),
+    [
+        ({"id": ["A"]}, {"d": MONDAY}, "no column 'd'"),
+        ({"code": ["A"], "d": [1.0]}, {"d": MONDAY}, "no column 'id'"),
+        ({"id": ["A"]}, {}, "without a column of a date"),
+        ({"id": ["A", None], "d": [1.0, 2.0]}, {"d": MONDAY}, "1 of 2 rows"),
+        ({"id": ["A", "B"], "d": ["1.0", "n/a"]}, {"d": MONDAY}, "n/a"),
+    ],
+)
+def test_a_frame_that_is_not_as_described_is_refused(wide, dates, message):
+    with pytest.raises(ContractError, match=message):
+        to_long(pl.DataFrame(wide), "id", dates)
+
+
+def long(*rows: tuple[str, int, float | None]) -> pl.DataFrame:
+    shaped = [(code, date(2024, 1, day), value) for code, day, value in rows]
+    return pl.DataFrame(shaped, schema={"code": pl.String, "date": pl.Date, "value": pl.Float64}, orient="row")
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf])
+def test_a_trailing_mean_of_no_number_is_refused(value):
+    with pytest.raises(ContractError, match="null, NaN or infinite"):
+        trailing_mean(long(("A", 1, 1.0), ("A", 2, value)), 2)
+
+
+def test_a_trailing_mean_of_repeated_dates_is_refused():
+    with pytest.raises(ContractError, match="share code and date"):
+        trailing_mean(long(("A", 1, 1.0), ("B", 1, 1.0), ("A", 1, 2.0)), 2)
+
+
+def test_a_trailing_mean_of_no_dates_is_refused():
+    with pytest.raises(ConfigurationError, match="of 0 dates"):
+        trailing_mean(long(("A", 1, 1.0)), 0)
+
+
+def test_no_rows_give_no_rows():
+    assert trailing_mean(long(), 3).schema == trailing_mean(long(("A", 1, 1.0)), 3).schema
