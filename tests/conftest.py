@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.prefect_server import prefect_server
+
+set_hypothesis_home_dir(Path(__file__).parents[1] / ".cache" / "hypothesis")
 
 REAL_PRICES = Path(__file__).parents[2] / "shared" / "data" / "prices"
 

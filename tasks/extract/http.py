@@ -1,7 +1,9 @@
-"""Many GET requests at once, within a rate limit, retried while that may help. The only module that knows the HTTP client."""
+"""Many GET requests at once, within a rate limit, retried while that may help.
+
+The only module that knows the HTTP client."""
 
 import asyncio
-import logging
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,27 +15,25 @@ from urllib.parse import urlencode
 
 import aiohttp
 import httpx
-import stamina
 from aiolimiter import AsyncLimiter
 from httpx_aiohttp import AiohttpTransport
 
-from tasks.errors import ConfigurationError, TransientError, redact
+from tasks.errors import ConfigurationError, EtlError, TransientError, redact
 
 _Read = TypeVar("_Read")
-_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_RETRIED = frozenset({408, 425, 429})  # and all from 500 on
 _HEADERS = {"accept": "application/json", "accept-encoding": "gzip, deflate", "user-agent": "prefect-on-azure-batch"}
 _LONGEST_WAIT = 120.0  # seconds between two tries, unless the source asks for more
+_LONGEST_WISH = 900.0  # seconds that a source may ask for; who asks for more is not waited for
 
 
 @dataclass(frozen=True)
 class HttpLimits:
-    """Connections at once, requests per minute (0: no limit), seconds to wait for bytes, tries, seconds before the second try."""
-
     connections: int
-    per_minute: int
-    timeout: float
+    per_minute: int  # requests; 0: no limit
+    timeout: float  # seconds, for connecting and between bytes of an answer
     attempts: int
-    retry_wait: float
+    retry_wait: float  # seconds before the second try; doubles from try to try
 
 
 @dataclass(frozen=True)
@@ -47,20 +47,12 @@ class Http:
     """An asynchronous context manager around one pool of connections."""
 
     def __init__(self, limits: HttpLimits) -> None:
+        self._limits = limits
+        # The transport alone, without httpx's client: that one logs whole URLs.
         self._transport = AiohttpTransport(limits=httpx.Limits(max_connections=limits.connections))
         self._timeout = {"timeout": httpx.Timeout(limits.timeout, pool=None).as_dict()}
-        # A second's worth at a time: a limiter of a minute's worth would let them all go at once.
-        self._limiter = AsyncLimiter(max(1.0, limits.per_minute / 60), 1) if limits.per_minute else None
+        self._limiter = _limiter(limits.per_minute)
         self._paused_until = 0.0
-        self._again = stamina.AsyncRetryingCaller(
-            attempts=limits.attempts - 1,
-            timeout=None,
-            wait_initial=limits.retry_wait,
-            wait_max=max(_LONGEST_WAIT, limits.retry_wait),
-            wait_jitter=limits.retry_wait,
-        ).on(_wait_asked_for)
-        self._attempts = limits.attempts
-        self._retry_wait = limits.retry_wait
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,39 +65,56 @@ class Http:
     async def get(self, url: str, params: Mapping[str, str], read: Callable[[Answer], _Read]) -> _Read:
         """What `read` makes of the answer.
 
-        What trying again may help is tried again: failures of the network, the statuses that say so, and a TransientError
-        that `read` raises. Raises the last TransientError when no attempt helped."""
+        What trying again may help is tried again: failures of the network, the statuses that say so, and a
+        TransientError that `read` raises. Raises the last TransientError when no attempt helped, and ConfigurationError
+        for what is no URL."""
         request = f"{url}?{urlencode(params)}"
-        try:
-            return await self._once(request, read)
-        except TransientError as error:
-            # stamina costs 40 microseconds a call, so only what failed once goes through it.
-            if self._attempts < 2:
-                raise
-            await asyncio.sleep(error.retry_after or self._retry_wait)
-            return await self._again(self._once, request, read)
+        tried = 0
+        while True:
+            try:
+                return await self._once(request, read)
+            except TransientError as error:
+                tried += 1
+                if tried >= self._limits.attempts or (error.retry_after or 0) > _LONGEST_WISH:
+                    raise
+                wait = error.retry_after or min(_LONGEST_WAIT, self._limits.retry_wait * 2 ** (tried - 1))
+            # So that requests that failed together do not come back together.
+            await asyncio.sleep(wait + random.uniform(0, self._limits.retry_wait))  # noqa: S311
 
     async def _once(self, url: str, read: Callable[[Answer], _Read]) -> _Read:
+        await self._turn()
+        failure: EtlError
+        try:
+            request = httpx.Request("GET", url, headers=_HEADERS, extensions=self._timeout)
+            response = await self._transport.handle_async_request(request)
+            try:
+                body = await response.aread()
+            except BaseException:
+                await response.aclose()
+                raise
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+            failure = ConfigurationError(f"{_shown(url)!r} is not a URL of http or https. Check ETL_SOURCE_URL.")
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            failure = _failure(url, error)
+        else:
+            if response.status_code in _RETRIED or response.status_code >= 500:
+                raise self._refusal(url, response)
+            return read(Answer(response.status_code, response.headers, body))
+        # Out here: the client's own error has the whole URL in it, and would be this one's context.
+        raise failure
+
+    async def _turn(self) -> None:
+        """Waits for a place within the rate limit, and for the end of a pause."""
         if self._limiter:
             await self._limiter.acquire()
         while (wait := self._paused_until - time.monotonic()) > 0:
             await asyncio.sleep(wait)
-        try:
-            request = httpx.Request("GET", url, headers=_HEADERS, extensions=self._timeout)
-            response = await self._transport.handle_async_request(request)
-            body = await response.aread()
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-            raise ConfigurationError(f"{_shown(url)} is not a URL of http or https. Check ETL_SOURCE_URL.") from None
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            reason = redact(str(error)) or "no answer in time"
-            raise TransientError(f"GET {_shown(url)} failed: {type(error).__name__}: {reason}") from None
-        if response.status_code in _RETRIED:
-            raise self._refusal(url, response)
-        return read(Answer(response.status_code, response.headers, body))
+            if self._limiter:  # else all who waited would go at once
+                await self._limiter.acquire()
 
     def _refusal(self, url: str, response: httpx.Response) -> TransientError:
         asked = retry_after(response.headers, datetime.now(UTC))
-        if response.status_code == 429 and asked:
+        if response.status_code == 429 and asked and asked <= _LONGEST_WISH:
             # The limit is the account's, so every request waits, not just this one.
             self._paused_until = max(self._paused_until, time.monotonic() + asked)
         wish = f", asks to wait {asked:.0f} s" if asked else ""
@@ -113,7 +122,7 @@ class Http:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that `Retry-After` asks for, in either of its forms (RFC 9110, 10.2.3). None where it is absent or garbled."""
+    """Seconds that `Retry-After` asks for, in either form (RFC 9110, 10.2.3). None where it is absent or garbled."""
     value = headers.get("retry-after", "").strip()
     if value.isdecimal():
         return float(value)
@@ -123,24 +132,23 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
 
 
-def _wait_asked_for(error: Exception) -> bool | float:
-    if not isinstance(error, TransientError):
-        return False
-    return error.retry_after or True
+def _limiter(per_minute: int) -> AsyncLimiter | None:
+    """A second's worth at a time, for a minute's worth would go at once.
+
+    The rate is that of 62 seconds: on top of what a minute lets through come the second's worth at its start, and that
+    of a second that the first request may be on its way."""
+    if not per_minute:
+        return None
+    return AsyncLimiter(max(1.0, per_minute / 62), max(1.0, 62 / per_minute))
+
+
+def _failure(url: str, error: Exception) -> TransientError:
+    """In the words of aiohttp, which httpx_aiohttp translates into too few: a reset becomes a ConnectTimeout."""
+    cause = error.__cause__ or error
+    reason = str(cause) or "no answer in time"
+    return TransientError(f"GET {_shown(url)} failed: {type(cause).__name__}: {redact(reason)}")
 
 
 def _shown(url: str) -> str:
     """The URL without its query, where the token is."""
     return redact(url.partition("?")[0])
-
-
-class _Redacting(logging.Filter):
-    """Keeps tokens out of what the HTTP libraries log: httpx logs whole URLs at INFO."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(record.getMessage()), ()
-        return True
-
-
-for _name in ("httpx", "httpcore", "aiohttp.client", "aiohttp.internal"):
-    logging.getLogger(_name).addFilter(_Redacting())

@@ -18,6 +18,8 @@ _ROWS_PER_SHARD = 1_500_000  # about 150 MB in memory
 _CODES_PER_SHARD = 2_000  # what a crash can cost: two minutes at a thousand requests a minute
 _SESSIONS_PER_DAY = 252 / 365.25
 _ANSWERED = ("fetched", "empty", "unknown")
+_LONGEST_CODE = 40  # characters, as in the contract of prices
+_NAME = re.compile(r"""[!-~--[/\\?#%"]]+""")
 
 # What a part of a run fetches: the window's own days, or the older days of codes that were restated.
 Part = Literal["window", "history"]
@@ -60,18 +62,18 @@ def qualified(codes: Iterable[str], exchange: str) -> list[str]:
     """The distinct codes in order, upper case, with the exchange's suffix where they have none.
 
     Raises ConfigurationError for what cannot be a code, and for no codes at all."""
-    found = sorted({c.strip().upper() if "." in c else f"{c.strip()}.{exchange}".upper() for c in codes})
-    for code in found:
-        name, _, suffix = code.rpartition(".")
-        if (
-            not (name and suffix and code.isascii() and code.isprintable())
-            or len(code) > 40
-            or set(code) & set(' /\\?#%"')
-        ):
-            raise ConfigurationError(f"{code!r} is not an instrument's code. Codes look like AAPL.US or BRK-B.US.")
+    found = {_qualified(code.strip(), exchange) for code in codes}
     if not found:
         raise ConfigurationError("No codes to fetch. Name some, or leave codes empty for all of the exchange.")
-    return found
+    return sorted(found)
+
+
+def _qualified(code: str, exchange: str) -> str:
+    name, _, suffix = (code if "." in code else f"{code}.{exchange}").rpartition(".")
+    # Before it is put into upper case: that makes ASCII of some letters that are not.
+    if not (_NAME.fullmatch(name) and _NAME.fullmatch(suffix)) or len(name) + len(suffix) >= _LONGEST_CODE:
+        raise ConfigurationError(f"{code!r} is not an instrument's code. Codes look like AAPL.US or BRK-B.US.")
+    return f"{name}.{suffix}".upper()
 
 
 def plan(codes: Sequence[str], window: Window, span: Window, part: Part, shards: int | None = None) -> list[Shard]:

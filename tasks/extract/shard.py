@@ -40,8 +40,8 @@ async def fetch(
 ) -> Received:
     """Every code once, `in_flight` at a time. `progress` is called with the number of codes done and of rows so far.
 
-    A FatalError stops it, and so do as many failed codes in a row as requests are in flight: then the source is down. What came
-    until then is returned with the error. A code whose request was under way then counts as not asked for."""
+    A FatalError stops it, and so do as many failed codes in a row as requests are in flight: then the source is down.
+    What came until then is returned with the error. A code whose request was under way counts as not asked for."""
     waiting = iter(codes)
     stopped_by: FatalError | TransientError | None = None
     with ThreadPoolExecutor(max_workers=1) as parser:
@@ -68,8 +68,8 @@ async def _work(
         progress(received.codes, received.rows)
         if received.failed_in_a_row >= patience:
             raise TransientError(
-                f"The source failed {received.failed_in_a_row} codes in a row. The last: {received.last_reason}. What was "
-                "fetched is kept; run the same window again when the source is back."
+                f"The source failed {received.failed_in_a_row} codes in a row. The last: {received.last_reason}. What "
+                "was fetched is kept; run the same window again when the source is back."
             )
 
 
@@ -146,7 +146,8 @@ def _rows(received: list[tuple[str, Fetched]], fetched_at: datetime) -> pl.DataF
         {
             "shard": pl.Series([shard_of(code, RAW_PRICES.shards) for code in codes], dtype=pl.UInt8),
             "code": codes,
-            "bar": [fetched.body.decode() for _, fetched in received if fetched.body],
+            # What is no UTF-8 can only be in a field that is not read: the others were found to be sound.
+            "bar": [fetched.body.decode(errors="replace") for _, fetched in received if fetched.body],
         }
     )
     rows = frame.with_columns(pl.col("bar").str.json_decode(_RECORDS)).explode("bar").unnest("bar")

@@ -1,6 +1,7 @@
 """A lake in Azure Blob Storage, or in Azurite: a container per state. Compare-and-swap is by ETag."""
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TypeVar, cast
@@ -30,6 +31,8 @@ class AzureStore:
         self._account = account
         self._patience = patience or Patience()
         self._call = Calls(account.url, self._patience)
+        self._made: set[str] = set()  # containers that are known to exist
+        self._making = threading.Lock()
         self._client = BlobServiceClient(
             account.url,
             credential=account.credential,
@@ -76,7 +79,11 @@ class AzureStore:
         blob = self._blob(path)
 
         def stage(name: str, block: bytes) -> None:
-            put = self._in_container(path, lambda: blob.stage_block(name, block, length=len(block), validate_content=True))
+            self._make_container(path)
+
+            def put() -> None:
+                blob.stage_block(name, block, length=len(block), validate_content=True)
+
             self._call(f"Uploading a block of {path}", put)
 
         with BlockUpload(stage) as file:
@@ -166,14 +173,30 @@ class AzureStore:
             except ResourceNotFoundError as error:
                 if code(error) != "ContainerNotFound":
                     raise
-            try:
-                self._client.create_container(path.partition("/")[0])
-            except ResourceExistsError as error:
-                if code(error) != "ContainerAlreadyExists":
-                    raise
+            self._create_container(path)
             return action()
 
         return act
+
+    def _make_container(self, path: str) -> None:
+        """Before much is sent: a service that refuses it hangs up, and its answer is lost with what was on its way."""
+        with self._making:
+            if (name := path.partition("/")[0]) in self._made:
+                return
+
+            def make() -> None:
+                if not self._client.get_container_client(name).exists():
+                    self._create_container(path)
+
+            self._call(f"Making the container {name}", make)
+            self._made.add(name)
+
+    def _create_container(self, path: str) -> None:
+        try:
+            self._client.create_container(path.partition("/")[0])
+        except ResourceExistsError as error:
+            if code(error) != "ContainerAlreadyExists":
+                raise
 
     def _writers(self, path: str) -> list[str]:
         try:

@@ -77,7 +77,8 @@ def _answered(error: HttpResponseError, where: str, now: datetime) -> EtlError:
     if status in _PASSING or reason in _PASSING_CODES:
         return TransientError(f"{answer}, again and again. Run again later.", _retry_after(error))
     if status in (401, 403):
-        return AuthenticationError(f"{answer}. {_clock(error, now) or _REFUSALS.get(reason) or _said(error)}")
+        advice = _clock(error, now) or _token(error) or _REFUSALS.get(reason) or _said(error)
+        return AuthenticationError(f"{answer}. {advice}")
     if status in (400, 404):
         return ConfigurationError(f"{answer}. {_MISTAKES.get(reason) or _said(error)} Check ETL_LAKE_URL.")
     return FatalError(f"{answer}. {_said(error)}")
@@ -85,8 +86,7 @@ def _answered(error: HttpResponseError, where: str, now: datetime) -> EtlError:
 
 def _clock(error: HttpResponseError, now: datetime) -> str | None:
     """What to do about a clock that is so far off that the service refuses what it signs; None where it is not."""
-    detail = str((getattr(error, "additional_info", None) or {}).get("authenticationerrordetail", ""))
-    ahead = _ahead(error, now)
+    detail, ahead = _detail(error), _ahead(error, now)
     if abs(ahead) >= _SKEW:
         wrong = f"{abs(ahead)} {'ahead of' if ahead > timedelta(0) else 'behind'} the service's"
     elif "date header" in detail.lower():
@@ -94,6 +94,21 @@ def _clock(error: HttpResponseError, now: datetime) -> str | None:
     else:
         return None
     return f"This machine's clock is {wrong}, so what it signs is refused. Set it: `timedatectl set-ntp true`."
+
+
+def _token(error: HttpResponseError) -> str | None:
+    """What to do about an identity's token that is refused for its own sake."""
+    detail = _detail(error)
+    if "token" not in detail.lower() and "lifetime" not in detail.lower():
+        return None
+    return (
+        f"The identity's token is refused: {detail.rstrip('.')}. Check the machine's clock, and the identity's tenant."
+    )
+
+
+def _detail(error: HttpResponseError) -> str:
+    """Why the service refused a request, where it says so."""
+    return str((getattr(error, "additional_info", None) or {}).get("authenticationerrordetail") or "")
 
 
 def _ahead(error: HttpResponseError, now: datetime) -> timedelta:

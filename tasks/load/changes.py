@@ -17,7 +17,7 @@ def changes(lake: Lake, dataset: Dataset, loaded: Mapping[str, str]) -> Iterator
 
 
 def _part(lake: Lake, dataset: Dataset, snapshot: SnapshotRef, base: str) -> Part:
-    """The rows that differ between two snapshots. Where the older one is gone, all rows: an upsert finds the same."""
+    """The rows that differ between two snapshots. Where the older one is gone, all rows: an upsert finds those."""
     columns = list(dataset.table_columns)
     now = lake.read(dataset, [snapshot]).select(columns).collect()
     files = lake.find(dataset, snapshot.partition, base) if base else []

@@ -101,7 +101,7 @@ def row_count(per_session: pl.DataFrame, expected: pl.DataFrame, window_first: d
     """Rows per session of the window, as a share of what the sessions before it had. Medians, summed over exchanges.
 
     Of `exchange, date, rows`, and `exchange, expected` as for `freshness`: of exchanges that were closed no rows are
-    expected. Passes when nothing came before. An error below one half: the source has lost a good part of the market."""
+    expected. Passes when nothing came before. An error below one half: the source has lost a part of the market."""
     is_within = pl.col("date") >= window_first
     rows = pl.col("rows")
     medians = per_session.group_by("exchange").agg(

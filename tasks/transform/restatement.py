@@ -22,22 +22,28 @@ def restated(lake: Lake, window: Window, raw: Sequence[SnapshotRef]) -> dict[str
     A code is restated if on the first day that both have, the source adjusts the close by another factor than it did:
     all days before what happened are adjusted by the same, so the first one tells."""
     stored = lake.partitions(PRICES)
-    if not any(s.first and s.first < window.first for s in stored):
-        return {}
-    known = lake.read(PRICES, _of_years(stored, window.first.year, window.last.year)).filter(
-        pl.col("date").is_between(window.first, window.last)
-    )
+    found: dict[str, date] = {}
+    for shard in range(PRICES.shards):
+        known = [s for s in stored if s.partition.endswith(f"/shard={shard}")]
+        if older := [s for s in known if s.first and s.first < window.first]:
+            again = lake.read(RAW_PRICES, raw).filter(pl.col("shard") == shard)
+            codes = _contradicted(again, lake.read(PRICES, _within(known, window)), window)
+            found |= _first_dates(lake.read(PRICES, older), codes, window)
+    return found
+
+
+def _contradicted(raw: pl.LazyFrame, known: pl.LazyFrame, window: Window) -> pl.Series:
+    """Codes of one shard."""
     both = (
-        _usable(lake.read(RAW_PRICES, raw))
-        .join(known, on=["code", "date"], suffix="_stored")
+        _usable(raw)
+        .join(known.filter(pl.col("date").is_between(window.first, window.last)), on=["code", "date"], suffix="_stored")
         .filter(pl.col("date") == pl.col("date").min().over("code"))
         .sort("fetched_at", maintain_order=True)
         .unique("code", keep="last", maintain_order=True)
     )
     expected = pl.col("adjusted_close_stored") * pl.col("close") / pl.col("close_stored")
     changed = (pl.col("adjusted_close") - expected).abs() > _ROUNDING + 1e-5 * expected
-    suspects = both.filter(changed).select("code").collect().get_column("code")
-    return _first_dates(lake, stored, suspects, window) if suspects.len() else {}
+    return both.filter(changed).select("code").collect().get_column("code")
 
 
 def _usable(raw: pl.LazyFrame) -> pl.LazyFrame:
@@ -48,18 +54,19 @@ def _usable(raw: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _first_dates(lake: Lake, stored: Sequence[SnapshotRef], codes: pl.Series, window: Window) -> dict[str, date]:
-    older = (
-        lake.read(PRICES, [s for s in stored if s.first and s.first < window.first])
-        .filter(pl.col("code").is_in(codes.implode()))
+def _first_dates(older: pl.LazyFrame, codes: pl.Series, window: Window) -> dict[str, date]:
+    if codes.is_empty():
+        return {}
+    first = (
+        older.filter(pl.col("code").is_in(codes.implode()))
         .group_by("code")
         .agg(pl.col("date").min())
         .filter(pl.col("date") < window.first)
         .sort("code")
         .collect()
     )
-    return dict(older.iter_rows())
+    return dict(first.iter_rows())
 
 
-def _of_years(snapshots: Sequence[SnapshotRef], first: int, last: int) -> list[SnapshotRef]:
-    return [s for s in snapshots if s.first and s.last and s.first.year <= last and s.last.year >= first]
+def _within(snapshots: Sequence[SnapshotRef], window: Window) -> list[SnapshotRef]:
+    return [s for s in snapshots if s.first and s.last and s.first <= window.last and s.last >= window.first]

@@ -29,6 +29,7 @@ class House:
     """A lake, a warehouse and a page in one folder, and the settings that name them."""
 
     def __init__(self, folder: Path, source: str) -> None:
+        folder.mkdir(exist_ok=True)
         self.lake = folder / "lake"
         self.warehouse = folder / "warehouse.sqlite"
         self.page = folder / "dashboard.html"

@@ -52,7 +52,7 @@ def test_real_prices_come_through_whole(build: Callable[[str, str], House], real
 
 def ten_week_average(closes: "pd.Series[float]") -> pd.DataFrame:
     """By pandas: the last close of each week, named by its Monday, and the mean of those of 70 days."""
-    last = closes.groupby(closes.index - pd.to_timedelta(closes.index.weekday, unit="D")).last()
+    last = closes.groupby(closes.index - pd.to_timedelta(closes.index.day_of_week, unit="D")).last()
     return last.rolling("70D").agg(["mean", "count"])
 
 

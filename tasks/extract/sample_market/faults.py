@@ -1,8 +1,7 @@
 """What can be wrong with a source, each fault with its rate, and the same ones at every run with the same seed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from itertools import accumulate
 from typing import Self
 
 import polars as pl
@@ -15,8 +14,8 @@ from tasks.extract.sample_market.randomness import fractions, key, series, unit
 class Faults(BaseModel):
     """Rates are from 0 to 1.
 
-    A passing fault is decided by seed, request and attempt, so that a retry heals it; a request meets at most one.
-    A lasting one is decided by seed and code, and the same at every attempt; a code has at most one.
+    A passing fault is decided by seed, request and attempt, so that a retry heals it. A lasting one is decided by seed
+    and code, and the same at every attempt. Each is drawn on its own; of several that strike at once, one is met.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,12 +65,6 @@ class Faults(BaseModel):
             raise ConfigurationError(
                 f"{', '.join(sorted(unknown))} cannot be made lasting. Choose from {', '.join(PASSING)}."
             )
-        for table in (self._passing, self._of_code):
-            if table and table[-1][0] > 1 + 1e-9:
-                raise ConfigurationError(
-                    f"The rates of {', '.join(name for _, name in table)} sum to {table[-1][0]:g}, and at most one of "
-                    "them is met at a time. Lower them until the sum is 1 or less."
-                )
         return self
 
     @property
@@ -99,17 +92,16 @@ class Faults(BaseModel):
         return pl.Series(fractions(series(key(self.seed, purpose, code), days)) < rate)
 
     @cached_property
-    def _passing(self) -> list[tuple[float, str]]:
+    def _passing(self) -> dict[str, float]:
         return self._table(n for n in PASSING if n not in self.lasting)
 
     @cached_property
-    def _of_code(self) -> list[tuple[float, str]]:
+    def _of_code(self) -> dict[str, float]:
         return self._table(n for n in (*PASSING, *LASTING) if n in self.lasting or n in LASTING)
 
-    def _table(self, names: Iterable[str]) -> list[tuple[float, str]]:
-        """The faults that are on, each with the sum of its rate and those before it."""
-        on = [name for name in names if getattr(self, name) > 0]
-        return list(zip(accumulate(getattr(self, name) for name in on), on, strict=True))
+    def _table(self, names: Iterable[str]) -> dict[str, float]:
+        """The rates of those that are on."""
+        return {name: getattr(self, name) for name in names if getattr(self, name) > 0}
 
 
 PASSING = (
@@ -146,8 +138,6 @@ LASTING = (
 )
 
 
-def _choice(table: list[tuple[float, str]], *parts: object) -> str | None:
-    if not table:
-        return None
-    drawn = unit(*parts)
-    return next((name for limit, name in table if drawn < limit), None)
+def _choice(rates: Mapping[str, float], *parts: object) -> str | None:
+    struck = [name for name, rate in rates.items() if unit(*parts, name) < rate]
+    return struck[int(unit(*parts) * len(struck))] if struck else None

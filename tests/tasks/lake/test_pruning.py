@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
 import polars as pl
-import pyarrow.parquet as pq
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from tasks.lake import Lake
 from tests.tasks.lake.examples import READINGS, START, change
 
+Condition = Callable[[str, date], bool]
 DAYS, SENSORS = 1000, 1000
 LAST_WEEK = START + timedelta(days=DAYS - 7)
 
@@ -31,10 +32,10 @@ def file(lake: Lake) -> str:
 
 
 @pytest.fixture
-def damaged(lake: Lake, file: str) -> Callable[[Callable[[str, date], bool]], str]:
-    """A copy of the file in which columns are overwritten where the condition holds: of name, and last day of the group."""
+def damaged(lake: Lake, file: str) -> Callable[[Condition], str]:
+    """A copy of the file, overwritten where the condition holds for a column's name and the last day of a row group."""
 
-    def damage(condition: Callable[[str, date], bool]) -> str:
+    def damage(condition: Condition) -> str:
         data = bytearray(getattr(lake.store.read(file), "data", b""))
         for start, length in _chunks(bytes(data), condition):
             data[start : start + length] = b"\xff" * length
@@ -45,7 +46,7 @@ def damaged(lake: Lake, file: str) -> Callable[[Callable[[str, date], bool]], st
     return damage
 
 
-def _chunks(data: bytes, condition: Callable[[str, date], bool]) -> Iterator[tuple[int, int]]:
+def _chunks(data: bytes, condition: Condition) -> Iterator[tuple[int, int]]:
     footer = pq.ParquetFile(io.BytesIO(data)).metadata
     names = READINGS.polars_schema.names()
     for group in (footer.row_group(n) for n in range(footer.num_row_groups)):
@@ -55,18 +56,14 @@ def _chunks(data: bytes, condition: Callable[[str, date], bool]) -> Iterator[tup
                 yield column.dictionary_page_offset or column.data_page_offset, column.total_compressed_size
 
 
-def test_the_damage_is_noticed_where_it_is_read(
-    lake: Lake, damaged: Callable[[Callable[[str, date], bool]], str]
-) -> None:
+def test_the_damage_is_noticed_where_it_is_read(lake: Lake, damaged: Callable[[Condition], str]) -> None:
     copy = damaged(lambda name, _: name == "value")
 
     with pytest.raises(pl.exceptions.PolarsError):
         lake.scan(READINGS, [copy]).collect()
 
 
-def test_columns_that_are_not_asked_for_are_not_read(
-    lake: Lake, damaged: Callable[[Callable[[str, date], bool]], str]
-) -> None:
+def test_columns_that_are_not_asked_for_are_not_read(lake: Lake, damaged: Callable[[Condition], str]) -> None:
     copy = damaged(lambda name, _: name != "day")
 
     days = lake.scan(READINGS, [copy]).select(pl.col("day").n_unique(), pl.len().alias("rows")).collect()
@@ -74,9 +71,7 @@ def test_columns_that_are_not_asked_for_are_not_read(
     assert days.row(0) == (DAYS, DAYS * SENSORS)
 
 
-def test_row_groups_without_the_dates_asked_for_are_not_read(
-    lake: Lake, damaged: Callable[[Callable[[str, date], bool]], str]
-) -> None:
+def test_row_groups_without_the_dates_asked_for_are_not_read(lake: Lake, damaged: Callable[[Condition], str]) -> None:
     copy = damaged(lambda _, last: last < LAST_WEEK)
 
     week = lake.scan(READINGS, [copy]).filter(pl.col("day") >= LAST_WEEK).collect()

@@ -50,7 +50,7 @@ def lake(tmp_path: Path) -> Lake:
     return open_lake(str(tmp_path))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(any_row(), max_size=12))
 def test_every_row_is_accounted_for(rows):
     with TemporaryDirectory() as folder:
@@ -90,7 +90,7 @@ fetched = st.lists(  # of one day: hour, code, close
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(fetched, st.randoms(use_true_random=False))
 def test_the_value_fetched_last_stands_in_whatever_order_they_are_curated(fetches, random):
     """Each fetch is of a window of its own around the same day."""
@@ -209,7 +209,7 @@ def _curate_days(folder: str, days: Sequence[date], start: Barrier) -> None:
 
 
 def test_two_processes_at_the_same_partition_lose_nothing(tmp_path):
-    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(30)]
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(16)]
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(2)
     halves = [days[0::2], days[1::2]]

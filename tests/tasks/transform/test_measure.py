@@ -106,6 +106,21 @@ def test_only_what_a_change_reaches_is_computed_anew(lake):
     assert_frame_equal(stored(lake), at_once(lake))
 
 
+def test_what_is_not_stale_is_not_even_read(lake):
+    window = Window(first=date(2020, 1, 1), last=date(2025, 12, 31))
+    receive(lake, raw_rows(*(raw_row(day=f"{year}-03-02") for year in range(2020, 2026))), window)
+    curated(lake, window)
+    measure(lake, "test")
+    for snapshot in lake.partitions(PRICES):
+        if snapshot.last and snapshot.last.year < 2024:
+            for path in snapshot.files:
+                lake.store.delete(path)
+    revision = Window(first=date(2025, 3, 3), last=date(2025, 3, 3))
+    receive(lake, raw_row(day="2025-03-03"), revision)
+    curated(lake, revision)
+    assert [s.partition.partition("/")[0] for s in measure(lake, "again")] == ["year=2025"]
+
+
 def test_prices_that_change_no_measure_make_no_new_snapshot(lake):
     window = Window(first=date(2024, 1, 1), last=date(2024, 1, 31))
     receive(lake, raw_rows(raw_row(day="2024-01-02"), raw_row(day="2024-01-03")), window)
