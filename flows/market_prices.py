@@ -4,21 +4,18 @@
 """
 
 import argparse
-import asyncio
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from prefect import flow
-from prefect.client.schemas.objects import State
-from prefect.exceptions import FailedRun
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
 from prefect.states import Failed
 from pydantic import BaseModel
 from rich.console import Console
 from rich.markdown import Markdown
 
-from tasks.errors import EtlError, QuotaExhausted, TransientError
+from flows.shell import run_in_shell
+from tasks.errors import QuotaExhausted, TransientError
 from tasks.extract import extract_prices, plan_prices
 from tasks.load import LoadResult, RunRow, load_table, record_run
 from tasks.publish import RunFigures, publish_dashboard, publish_summary
@@ -45,7 +42,7 @@ async def market_prices(
     lag_days: int = 7,
     shards: int | None = None,
     refetch: bool = False,  # noqa: FBT001, FBT002 - a field of the form in the UI
-) -> Report | State[Report]:
+) -> Report:
     """End-of-day prices, their weekly measures and their quality, into the warehouse and onto the dashboard.
 
     Args:
@@ -60,7 +57,7 @@ async def market_prices(
     try:
         await _extract(codes, window, shards, refetch=refetch)
     except (QuotaExhausted, TransientError) as error:
-        return Failed(name="Resumable", message=str(error))
+        return Failed(name="Resumable", message=str(error))  # type: ignore[return-value]  # it becomes the run's state
     rows = await curate_prices(window)
     await measure_prices()
     checks = await check_prices(window)
@@ -128,15 +125,12 @@ def _row(figures: RunFigures, state: str, started: datetime) -> RunRow:
 
 
 def main() -> None:
-    """The flow from a shell, on a temporary Prefect API where none is configured. Status 1 and the reason if it fails."""
+    """The flow from a shell, on a temporary Prefect API where none is configured."""
     options = _parser().parse_args()
-    run = market_prices(options.codes or None, _window(options), options.lag_days, options.shards, options.refetch)
-    try:
-        # A temporary server that reports its start competes with its own migrations for the database.
-        with temporary_settings({PREFECT_SERVER_ANALYTICS_ENABLED: False}):
-            report = asyncio.run(run)
-    except (EtlError, FailedRun) as error:
-        raise SystemExit(f"\n{error}") from None
+    window = _window(options)
+    report = run_in_shell(
+        market_prices(options.codes or None, window, options.lag_days, options.shards, options.refetch)
+    )
     console = Console()
     console.print(Markdown(report.summary))
     if report.dashboard:

@@ -7,6 +7,14 @@ from typing import Literal
 import dataframely as dy
 import polars as pl
 
+from tasks.vendor_contracts import (
+    QuarantinedVendorValues,
+    RawVendorColumns,
+    RawVendorRows,
+    VendorMeasures,
+    VendorValues,
+)
+
 State = Literal["landing", "raw", "curated", "published", "quarantine"]
 
 
@@ -131,19 +139,26 @@ class Dataset:
     def table_columns(self) -> dict[str, dy.Column]:
         return {n: c for n, c in self.schema.columns().items() if n not in self.only_in_lake}
 
+    @property
+    def quarantine(self) -> "Dataset":
+        """Where rows go that break its contract: as texts, with their `reasons`."""
+        columns: dict[str, dy.Column] = {name: dy.String(nullable=True) for name in self.polars_schema}
+        contract = type(f"Quarantined{self.schema.__name__}", (dy.Schema,), {**columns, "reasons": dy.String()})
+        return Dataset(self.name, "quarantine", contract, sort=())
+
     def partition(self, year: int, shard: int = 0) -> str:
         return f"year={year}/shard={shard}"
 
 
 def shard_of(code: str, shards: int) -> int:
-    """The shard of a code: CRC-32 of its UTF-8 text, modulo the number of shards. The same everywhere and for ever."""
+    """The shard of a code: CRC-32 of its UTF-8 text, modulo the number of shards. The same everywhere, for ever."""
     return zlib.crc32(code.encode()) % shards
 
 
 SHARDS = 8
 
-RAW_PRICES = Dataset("prices", "raw", RawPrices, sort=("shard",), shards=SHARDS)
-FETCHES = Dataset("fetches", "raw", Fetches, sort=("code",))
+RAW_PRICES = Dataset("prices", "raw", RawPrices, sort=(), shards=SHARDS)  # as they came
+FETCHES = Dataset("fetches", "raw", Fetches, sort=())
 QUARANTINED_PRICES = Dataset("prices", "quarantine", QuarantinedPrices, sort=("code", "date"))
 PRICES = Dataset(
     "prices",
@@ -173,4 +188,39 @@ DATA_QUALITY = Dataset(
     table="data_quality",
 )
 
-CATALOGUE = (RAW_PRICES, FETCHES, QUARANTINED_PRICES, PRICES, PRICE_MEASURES, DATA_QUALITY)
+RAW_VENDOR_COLUMNS = Dataset("vendor_columns", "raw", RawVendorColumns, sort=("place",))
+RAW_VENDOR_ROWS = Dataset("vendor_rows", "raw", RawVendorRows, sort=(), shards=SHARDS)  # as they came
+QUARANTINED_VENDOR_VALUES = Dataset("vendor_values", "quarantine", QuarantinedVendorValues, sort=("row", "date"))
+VENDOR_VALUES = Dataset(
+    "vendor_values",
+    "curated",
+    VendorValues,
+    sort=("date", "series", "code"),
+    period="date",
+    shards=SHARDS,
+    table="vendor_values",
+    only_in_lake=("received_at",),
+)
+VENDOR_MEASURES = Dataset(
+    "vendor_measures",
+    "published",
+    VendorMeasures,
+    sort=("date", "series", "code"),
+    period="date",
+    shards=SHARDS,
+    table="vendor_measures",
+)
+
+CATALOGUE = (
+    RAW_PRICES,
+    FETCHES,
+    QUARANTINED_PRICES,
+    PRICES,
+    PRICE_MEASURES,
+    DATA_QUALITY,
+    RAW_VENDOR_COLUMNS,
+    RAW_VENDOR_ROWS,
+    QUARANTINED_VENDOR_VALUES,
+    VENDOR_VALUES,
+    VENDOR_MEASURES,
+)

@@ -26,7 +26,16 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     key_vault_url: str | None = Field(None, description="Azure Key Vault that holds what the environment does not")
-    lake_url: str = Field(".etl/lake", description="the folder of the lake")
+    lake_url: str = Field(
+        ".etl/lake", description="the lake: a folder, or a storage account, https://ACCOUNT.blob.core.windows.net"
+    )
+    lake_connection_string: SecretStr | None = Field(None, description="of the storage account of the lake")
+    lake_account_key: SecretStr | None = Field(
+        None, description="of the storage account; with no key nor connection string: this machine's identity"
+    )
+    lake_credentials_block: str | None = Field(
+        None, description="name of an AzureBlobStorageCredentials block that opens the storage account"
+    )
     warehouse_url: SecretStr = Field(
         SecretStr("sqlite:///.etl/warehouse.sqlite"), description="the SQL store that is loaded"
     )
@@ -47,6 +56,9 @@ class Settings(BaseSettings):
     source_timeout_seconds: float = Field(30.0, gt=0, description="for connecting, and between bytes of an answer")
     source_attempts: int = Field(6, ge=1, description="tries per request, for what trying again may help")
     source_retry_wait_seconds: float = Field(0.5, ge=0, description="before the second try; doubles from try to try")
+    source_database_url: SecretStr | None = Field(
+        None, description="the database that queries are read from, such as postgresql://..."
+    )
     sample_market_codes: int = Field(500, ge=1, description="instruments of the sample market in this process")
 
     @field_validator("codes", mode="before")
@@ -54,7 +66,14 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(c.strip() for c in value.split(",") if c.strip()) if isinstance(value, str) else value
 
-    @field_validator("key_vault_url", "dashboard_path", "source_url", "source_requests_per_minute", mode="before")
+    @field_validator(
+        "key_vault_url",
+        "dashboard_path",
+        "source_url",
+        "source_requests_per_minute",
+        "source_database_url",
+        mode="before",
+    )
     @classmethod
     def _none_if_empty(cls, value: object) -> object:
         return None if value == "" else value
@@ -143,7 +162,7 @@ def _main() -> None:
 
 
 def _shown(field: str, value: object) -> str:
-    if field == "warehouse_url" and isinstance(value, SecretStr):
+    if field in ("warehouse_url", "source_database_url") and isinstance(value, SecretStr):
         url, query, _ = value.get_secret_value().partition("?")
         return redact(url) + (f"{query}***" if query else "")
     if isinstance(value, SecretStr):

@@ -93,7 +93,7 @@ def _command() -> list[str]:
     if node is None:
         pytest.fail("Azurite needs Node.js, and no `node` is on PATH: apt-get install nodejs npm", pytrace=False)
     if not MAIN.exists():
-        pytest.fail("Azurite is not installed: npm ci --prefix .dev --ignore-scripts", pytrace=False)
+        pytest.fail("Azurite is not installed. `.dev/test` does it, and so does npm ci --prefix .dev", pytrace=False)
     return [node, str(MAIN), "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
 
 

@@ -1,19 +1,41 @@
 """The Prefect tasks that pull data from sources into the `raw` state."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
 from prefect.runtime import flow_run
 
-from tasks.extract import prices
+from tasks.database import open_stream
+from tasks.datasets import Dataset
+from tasks.errors import ConfigurationError
+from tasks.extract import prices, sql
 from tasks.extract.prices import Extracted, Part, Shard
 from tasks.extract.source import open_source
-from tasks.lake import open_lake
+from tasks.extract.sql import Query, QueryExtracted
+from tasks.extract.vendor_files import ExtractedFile, extract_file
+from tasks.extract.wide_layout import Layout
+from tasks.lake import configured_lake
+from tasks.lake.landing import Landed, Landing, Shelf
 from tasks.settings import load_settings
 from tasks.window import Window
 
-__all__ = ["Extracted", "Shard", "extract_prices", "plan_prices"]
+__all__ = [
+    "Extracted",
+    "ExtractedFile",
+    "Layout",
+    "Query",
+    "QueryExtracted",
+    "Shard",
+    "extract_prices",
+    "extract_query",
+    "extract_vendor_file",
+    "find_vendor_files",
+    "plan_prices",
+    "put_away_vendor_file",
+]
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -35,7 +57,7 @@ async def extract_prices(shard: Shard, *, refetch: bool = False) -> Extracted:
     settings = load_settings()
     async with open_source(settings) as source:
         return await prices.extract(
-            open_lake(settings.lake_url),
+            configured_lake(),
             source,
             shard,
             run=str(flow_run.id),
@@ -43,6 +65,54 @@ async def extract_prices(shard: Shard, *, refetch: bool = False) -> Extracted:
             refetch=refetch,
             progress=_progress(shard),
         )
+
+
+@task(task_run_name="extract_query {dataset.name}")
+async def extract_query(dataset: Dataset, query: Query) -> QueryExtracted:
+    """Reads what is new of a query of `ETL_SOURCE_DATABASE_URL` into a raw dataset, and keeps how far it was read."""
+    extracted = await asyncio.to_thread(_extract_query, dataset, query, str(flow_run.id))
+    get_run_logger().info(
+        "%s: %d rows read up to %s, %d of them new",
+        dataset.name,
+        extracted.rows_read,
+        extracted.cursor,
+        extracted.rows_new,
+    )
+    return extracted
+
+
+def _extract_query(dataset: Dataset, query: Query, run: str) -> QueryExtracted:
+    url = load_settings().source_database_url
+    if url is None:
+        raise ConfigurationError(
+            f"There is no database to read {dataset.name} from. Set ETL_SOURCE_DATABASE_URL, such as "
+            "postgresql://USER:PASSWORD@HOST/DATABASE."
+        )
+    with open_stream(url) as stream:
+        return sql.extract(configured_lake(), stream, dataset, query, run=run, fetched_at=datetime.now(UTC))
+
+
+@task
+async def find_vendor_files(patterns: Sequence[str]) -> list[Landed]:
+    """The files in the landing state whose path fits one of the patterns, in the order of their drop."""
+    found = await asyncio.to_thread(Landing(configured_lake().store).waiting, patterns)
+    get_run_logger().info("%d files in landing", len(found))
+    return found
+
+
+@task(task_run_name="extract_vendor_file {file.path}")
+async def extract_vendor_file(file: Landed, layout: Layout) -> ExtractedFile:
+    """Reads a wide file into `raw/vendor_columns` and `raw/vendor_rows`."""
+    lake = configured_lake()
+    extracted = await asyncio.to_thread(extract_file, lake, Landing(lake.store), file, layout, str(flow_run.id))
+    get_run_logger().info("%d rows of %d dates", extracted.rows.rows, extracted.columns.rows)
+    return extracted
+
+
+@task(task_run_name="put_away_vendor_file {file.path} as {shelf}")
+async def put_away_vendor_file(file: Landed, shelf: Shelf, note: str) -> None:
+    """Moves the file to `landing/done/` or `landing/failed/`, with the note beside it."""
+    await asyncio.to_thread(Landing(configured_lake().store).put_away, file, shelf, note.encode())
 
 
 async def _all_codes(window: Window) -> list[str]:

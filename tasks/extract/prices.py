@@ -1,6 +1,7 @@
 """Plans which codes are fetched together, and publishes what came to `raw/prices` and `raw/fetches`."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Literal
@@ -19,7 +20,7 @@ _CODES_PER_SHARD = 2_000  # what a crash can cost: two minutes at a thousand req
 _SESSIONS_PER_DAY = 252 / 365.25
 _ANSWERED = ("fetched", "empty", "unknown")
 _LONGEST_CODE = 40  # characters, as in the contract of prices
-_NAME = re.compile(r"""[!-~--[/\\?#%"]]+""")
+_NAME = re.compile(r"""((?![/\\?#%"])[!-~])+""")  # what a URL can carry without an escape
 
 # What a part of a run fetches: the window's own days, or the older days of codes that were restated.
 Part = Literal["window", "history"]
@@ -83,7 +84,8 @@ def plan(codes: Sequence[str], window: Window, span: Window, part: Part, shards:
     rows = len(codes) * span.days * _SESSIONS_PER_DAY
     of = shards or max(1, math.ceil(rows / _ROWS_PER_SHARD), math.ceil(len(codes) / _CODES_PER_SHARD))
     members: dict[int, list[str]] = {}
-    for code in codes:
+    # In the order of their shards in the lake, so that curating one of those skips the row groups of the others.
+    for code in sorted(codes, key=lambda code: (shard_of(code, RAW_PRICES.shards), code)):
         members.setdefault(shard_of(code, of), []).append(code)
     return [
         Shard(window=window, span=span, part=part, number=number, of=of, codes=tuple(some))
@@ -101,30 +103,37 @@ async def extract(
     refetch: bool,
     progress: Callable[[int, int], None],
 ) -> Extracted:
-    """Fetches the shard's codes that this window does not have yet (all of them with `refetch`), and publishes what came.
+    """Fetches the shard's codes that this window does not have yet, or all of them, and publishes what came.
 
     Raises what ended the fetching early, after publishing what came before it."""
-    wanted = shard.codes if refetch else [c for c in shard.codes if c not in _answered(lake, shard)]
+    known = [s for s in lake.partitions(FETCHES, raw_folder(shard.window)) if f"/{shard.part}=" in s.partition]
+    answered = set() if refetch else _answered(lake, known)
+    wanted = [code for code in shard.codes if code not in answered]
     received = await fetch(source, wanted, shard.span, in_flight, datetime.now(UTC), progress)
-    prices, fetches = _publish(lake, shard, received, run)
+    # Where the codes were cut into another number of shards before, they must not be in two partitions.
+    others = [s.partition for s in known if not s.partition.endswith(f"-of-{shard.of:05d}")]
+    prices, fetches = _publish(lake, shard.partition, others, received, run)
     if received.stopped_by:
         raise received.stopped_by
     return Extracted(prices=prices, fetches=fetches, codes_asked=len(wanted), rows_received=received.bars.height)
 
 
-def _answered(lake: Lake, shard: Shard) -> set[str]:
-    """Codes that the source has answered for this window, in whatever shard they were."""
-    snapshots = lake.partitions(FETCHES, raw_folder(shard.window))
-    same = [s for s in snapshots if f"/{shard.part}=" in s.partition]
+def _answered(lake: Lake, fetches: Sequence[SnapshotRef]) -> set[str]:
+    """Codes that the source has answered, in whatever shard they were."""
     answered = pl.col("outcome").cast(pl.String).is_in(_ANSWERED)
-    return set(lake.read(FETCHES, same).filter(answered).select("code").collect().get_column("code"))
+    return set(lake.read(FETCHES, fetches).filter(answered).select("code").collect().get_column("code"))
 
 
-def _publish(lake: Lake, shard: Shard, received: Received, run: str) -> tuple[SnapshotRef | None, SnapshotRef | None]:
-    # Bars first: a crash in between leaves bars without an outcome, and they are fetched again.
+def _publish(
+    lake: Lake, partition: str, others: Sequence[str], received: Received, run: str
+) -> tuple[SnapshotRef | None, SnapshotRef | None]:
+    """What is published when this is cut short lacks the outcomes of these codes, and they are fetched again."""
     asked = received.fetches.get_column("code")
-    bars = _replace(lake, RAW_PRICES, shard.partition, asked, received.bars, run)
-    return bars, _replace(lake, FETCHES, shard.partition, asked, received.fetches, run)
+    for other in others:
+        for dataset in (FETCHES, RAW_PRICES):
+            _replace(lake, dataset, other, asked, pl.DataFrame(schema=dataset.polars_schema), run)
+    bars = _replace(lake, RAW_PRICES, partition, asked, received.bars, run)
+    return bars, _replace(lake, FETCHES, partition, asked, received.fetches, run)
 
 
 def _replace(
@@ -135,9 +144,10 @@ def _replace(
     def change(current: SnapshotRef | None) -> Change | None:
         if codes.is_empty() or (current is None and rows.is_empty()):
             return None
-        kept = lake.read(dataset, [current] if current else []).filter(~pl.col("code").is_in(codes.implode()))
-        # Stable, so that the records of a code keep the order in which they came.
-        frames = pl.concat([kept.collect(), rows], rechunk=False).sort(dataset.sort[0], maintain_order=True)
-        return Change([frames], inputs=())
+        others = ~pl.col("code").is_in(codes.implode())
+        kept = lake.read(dataset, [current] if current else []).filter(others).collect()
+        if current and rows.is_empty() and kept.height == current.rows:
+            return None
+        return Change([kept, rows], inputs=())
 
     return lake.update(dataset, partition, change, run)

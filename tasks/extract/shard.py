@@ -14,7 +14,8 @@ from tasks.errors import ContractError, FatalError, TransientError
 from tasks.extract.eodhd import Bar, Fetched, Outcome
 from tasks.window import Window
 
-_ROWS_PER_CHUNK = 100_000  # of about 100 bytes each
+_BYTES_PER_CHUNK = 10_000_000  # of answers, which make rows together: about a hundred thousand
+_CHUNKS_WAITING = 2  # at most, before the source has to wait for the parser
 
 
 class Source(Protocol):
@@ -66,6 +67,8 @@ async def _work(
     for code in waiting:
         received.add(code, await source.bars(code, window))
         progress(received.codes, received.rows)
+        if late := received.late_chunk:
+            await asyncio.wrap_future(late)
         if received.failed_in_a_row >= patience:
             raise TransientError(
                 f"The source failed {received.failed_in_a_row} codes in a row. The last: {received.last_reason}. What "
@@ -93,7 +96,7 @@ class _Columns:
         self._parser = parser
         self._fetches: list[tuple[str, Fetched]] = []
         self._waiting: list[tuple[str, Fetched]] = []
-        self._waiting_rows = 0
+        self._waiting_bytes = 0
         self._chunks: list[Future[pl.DataFrame]] = []
 
     def add(self, code: str, fetched: Fetched) -> None:
@@ -104,13 +107,20 @@ class _Columns:
             return
         self._fetches.append((code, replace(fetched, body=None)))
         self._waiting.append((code, fetched))
-        self._waiting_rows += fetched.bars
-        if self._waiting_rows >= _ROWS_PER_CHUNK:
+        self._waiting_bytes += len(fetched.body or b"")
+        if self._waiting_bytes >= _BYTES_PER_CHUNK:
             self._parse_waiting()
 
     @property
     def codes(self) -> int:
         return len(self._fetches)
+
+    @property
+    def late_chunk(self) -> "Future[pl.DataFrame] | None":
+        """The one to wait for when the parser does not keep up, lest the answers fill the memory."""
+        if len(self._chunks) <= _CHUNKS_WAITING or self._chunks[-_CHUNKS_WAITING - 1].done():
+            return None
+        return self._chunks[-_CHUNKS_WAITING - 1]
 
     @property
     def last_reason(self) -> str | None:
@@ -131,7 +141,7 @@ class _Columns:
     def _parse_waiting(self) -> None:
         if self._waiting:
             self._chunks.append(self._parser.submit(_rows, self._waiting, self._fetched_at))
-            self._waiting, self._waiting_rows = [], 0
+            self._waiting, self._waiting_bytes = [], 0
 
 
 _RECORDS = pl.List(

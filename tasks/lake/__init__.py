@@ -6,8 +6,9 @@ compare-and-swap, so that readers see the old one or the new one, whole, and a w
 reads.
 """
 
+from tasks.lake.configured import configured_lake
 from tasks.lake.credentials import LakeCredentials
 from tasks.lake.lake import Change, Lake, LostRaceError, open_lake
 from tasks.lake.reference import SnapshotRef
 
-__all__ = ["Change", "Lake", "LakeCredentials", "LostRaceError", "SnapshotRef", "open_lake"]
+__all__ = ["Change", "Lake", "LakeCredentials", "LostRaceError", "SnapshotRef", "configured_lake", "open_lake"]

@@ -1,23 +1,23 @@
 """A lake in Azure Blob Storage, or in Azurite: a container per state. Compare-and-swap is by ETag."""
 
 import secrets
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, TypeVar, cast
+from typing import BinaryIO, cast
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient, BlobServiceClient
 
-from tasks.errors import FatalError
+from tasks.errors import FatalError, TransientError
 from tasks.lake.account import Account
 from tasks.lake.azure_calls import Calls, Patience
+from tasks.lake.azure_containers import Containers
+from tasks.lake.azure_download import download_chunks
 from tasks.lake.azure_errors import code
 from tasks.lake.azure_upload import BlockUpload
 from tasks.lake.store import CredentialProvider, Entry, Stored
 
-_T = TypeVar("_T")
 _WRITERS = "writers"  # the metadata of a blob that names who wrote it
 _REMEMBERED = 100  # writers of a swapped file, of 9 bytes each: metadata may have 8 KiB
 _ABSENT = {"BlobNotFound", "ContainerNotFound"}
@@ -31,8 +31,6 @@ class AzureStore:
         self._account = account
         self._patience = patience or Patience()
         self._call = Calls(account.url, self._patience)
-        self._made: set[str] = set()  # containers that are known to exist
-        self._making = threading.Lock()
         self._client = BlobServiceClient(
             account.url,
             credential=account.credential,
@@ -40,6 +38,7 @@ class AzureStore:
             connection_timeout=min(20.0, self._patience.timeout),
             read_timeout=self._patience.timeout,
         )
+        self._containers = Containers(self._client, self._call)
 
     def read(self, path: str) -> Stored | None:
         def download() -> Stored | None:
@@ -52,6 +51,14 @@ class AzureStore:
             return Stored(data, _tag(found.properties.etag, found.properties.metadata or {}))
 
         return self._call(f"Reading {path}", download)
+
+    def chunks(self, path: str) -> Iterator[bytes]:
+        for chunk in download_chunks(self._blob(path), self._call, f"Reading {path}"):
+            if chunk is None:
+                raise TransientError(
+                    f"{path} is not in the lake {self._account.url}, or was replaced while it was read. Run again."
+                )
+            yield chunk
 
     def swap(self, path: str, data: bytes, etag: str | None) -> bool:
         tag, _, earlier = (etag or "").partition(" ")
@@ -72,20 +79,19 @@ class AzureStore:
                 return mine in self._writers(path)
             return True
 
-        return self._call(f"Publishing {path}", self._in_container(path, put))
+        return self._call(f"Publishing {path}", lambda: self._containers.within(path.partition("/")[0], put))
 
     @contextmanager
     def create(self, path: str) -> Iterator[BinaryIO]:
         blob = self._blob(path)
 
         def stage(name: str, block: bytes) -> None:
-            self._make_container(path)
-
             def put() -> None:
                 blob.stage_block(name, block, length=len(block), validate_content=True)
 
             self._call(f"Uploading a block of {path}", put)
 
+        self._containers.make(path.partition("/")[0])
         with BlockUpload(stage) as file:
             try:
                 yield cast("BinaryIO", file)
@@ -159,44 +165,10 @@ class AzureStore:
                 return mine in self._writers(path)  # the first try was served, and its answer lost
             return True
 
-        if not self._call(f"Committing {path}", self._in_container(path, commit)):
+        if not self._call(f"Committing {path}", commit):
             raise FatalError(
                 f"{path} is in the lake {self._account.url} already, and its files never change. Run again."
             )
-
-    def _in_container(self, path: str, action: Callable[[], _T]) -> Callable[[], _T]:
-        """The action, which finds its container made when it is missing."""
-
-        def act() -> _T:
-            try:
-                return action()
-            except ResourceNotFoundError as error:
-                if code(error) != "ContainerNotFound":
-                    raise
-            self._create_container(path)
-            return action()
-
-        return act
-
-    def _make_container(self, path: str) -> None:
-        """Before much is sent: a service that refuses it hangs up, and its answer is lost with what was on its way."""
-        with self._making:
-            if (name := path.partition("/")[0]) in self._made:
-                return
-
-            def make() -> None:
-                if not self._client.get_container_client(name).exists():
-                    self._create_container(path)
-
-            self._call(f"Making the container {name}", make)
-            self._made.add(name)
-
-    def _create_container(self, path: str) -> None:
-        try:
-            self._client.create_container(path.partition("/")[0])
-        except ResourceExistsError as error:
-            if code(error) != "ContainerAlreadyExists":
-                raise
 
     def _writers(self, path: str) -> list[str]:
         try:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from tasks.errors import ConfigurationError
+from tasks.lake.pointer import CURRENT
 from tasks.lake.store import Entry
 
 SHORTEST = timedelta(hours=1)
-_POINTER = "_current.json"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -60,7 +60,7 @@ def take_inventory(entries: Iterable[Entry], home: str) -> Inventory:
     pointers: dict[str, datetime] = {}
     for entry in entries:
         folder, _, name = entry.path.removeprefix(f"{home}/").rpartition("/")
-        if name == _POINTER:
+        if name == CURRENT:
             pointers[folder] = entry.modified
         elif name.startswith("part-") and _begun(folder) > _NEVER:
             snapshots[folder].append(entry)

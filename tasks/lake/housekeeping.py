@@ -13,10 +13,12 @@ from datetime import datetime, timedelta
 from tasks.datasets import CATALOGUE, Dataset
 from tasks.errors import TransientError
 from tasks.lake.expired import SHORTEST, Expired, take_inventory
+from tasks.lake.exports import EXPORTS
 from tasks.lake.lake import Lake
 from tasks.lake.reading import Plan, home_of, marked, plan_path, read_plan
 from tasks.lake.store import Store
 
+ALL = (*CATALOGUE, EXPORTS)
 _AT_ONCE = 8
 
 
@@ -30,7 +32,7 @@ class Kept:
     being_read: int
 
 
-def housekeep(lake: Lake, retention: timedelta, now: datetime, datasets: Sequence[Dataset] = CATALOGUE) -> list[Kept]:
+def housekeep(lake: Lake, retention: timedelta, now: datetime, datasets: Sequence[Dataset] = ALL) -> list[Kept]:
     """Removes what is expired at `now`, a time in UTC. Safe beside readers, writers and another housekeeping.
 
     Raises ConfigurationError for a retention below an hour, TransientError where another housekeeping is at work."""

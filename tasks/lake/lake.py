@@ -1,9 +1,8 @@
 """Reading and publishing snapshots."""
 
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,10 +13,10 @@ from tasks.errors import ConfigurationError, ContractError, TransientError
 from tasks.lake import parquet
 from tasks.lake.credentials import LakeCredentials
 from tasks.lake.local import LocalStore
+from tasks.lake.pointer import CURRENT, new_snapshot, read_pointer, swap_pointer
 from tasks.lake.reference import SnapshotRef
 from tasks.lake.store import Store
 
-_CURRENT = "_current.json"
 _RACES = 100  # lost one after the other before a writer gives up
 
 
@@ -72,7 +71,7 @@ class Lake:
     def partitions(self, dataset: Dataset, under: str = "") -> list[SnapshotRef]:
         """The current snapshots of all partitions under a folder, which ends with `/`, or of all there are."""
         prefix = f"{_home(dataset)}/{under}"
-        pointers = [e.path for e in self.store.entries(prefix) if e.path.endswith(f"/{_CURRENT}")]
+        pointers = [e.path for e in self.store.entries(prefix) if e.path.endswith(f"/{CURRENT}")]
         found = (self.store.read(path) for path in pointers)
         return [SnapshotRef.model_validate_json(stored.data) for stored in found if stored]
 
@@ -118,7 +117,7 @@ class Lake:
             if wanted is None:
                 return current
             written = self._write(dataset, partition, wanted, run, after=current)
-            if self._publish(written, etag):
+            if swap_pointer(self.store, written, etag):
                 return written
             for file in written.files:
                 self.store.delete(file)
@@ -130,23 +129,18 @@ class Lake:
     def confirm(self, snapshot: SnapshotRef, inputs: tuple[str, ...]) -> SnapshotRef:
         """Notes that the same data follows from these inputs too. Does nothing if another snapshot became current."""
         confirmed = snapshot.model_copy(update={"inputs": inputs})
-        stored = self.store.read(_pointer(snapshot))
-        if stored and SnapshotRef.model_validate_json(stored.data) == snapshot:
-            self.store.swap(_pointer(snapshot), _encoded(confirmed), stored.etag)
+        current, etag = read_pointer(self.store, f"{snapshot.state}/{snapshot.dataset}/{snapshot.partition}")
+        if current == snapshot:
+            swap_pointer(self.store, confirmed, etag)
         return confirmed
 
     def _current(self, dataset: Dataset, partition: str) -> tuple[SnapshotRef | None, str | None]:
-        stored = self.store.read(f"{_home(dataset)}/{partition}/{_CURRENT}")
-        if stored is None:
-            return None, None
-        return SnapshotRef.model_validate_json(stored.data), stored.etag
+        return read_pointer(self.store, f"{_home(dataset)}/{partition}")
 
     def _write(
         self, dataset: Dataset, partition: str, change: Change, run: str, after: SnapshotRef | None
     ) -> SnapshotRef:
-        # Clocks of nodes differ, and yet the ids of a partition's snapshots are in order.
-        created = max(self._clock(), after.created + timedelta(microseconds=1)) if after else self._clock()
-        snapshot = f"{created:%Y%m%dT%H%M%S%f}Z-{secrets.token_hex(4)}"
+        snapshot, created = new_snapshot(after, self._clock())
         files: list[str] = []
         span = _Span(dataset.period)
         rows = 0
@@ -178,9 +172,6 @@ class Lake:
             inputs=change.inputs,
             created=created,
         )
-
-    def _publish(self, snapshot: SnapshotRef, etag: str | None) -> bool:
-        return self.store.swap(_pointer(snapshot), _encoded(snapshot), etag)
 
 
 @dataclass
@@ -219,11 +210,3 @@ def _difference(found: pl.Schema, wanted: pl.Schema) -> str:
 
 def _home(dataset: Dataset) -> str:
     return f"{dataset.state}/{dataset.name}"
-
-
-def _pointer(snapshot: SnapshotRef) -> str:
-    return f"{snapshot.state}/{snapshot.dataset}/{snapshot.partition}/{_CURRENT}"
-
-
-def _encoded(snapshot: SnapshotRef) -> bytes:
-    return snapshot.model_dump_json(indent=1).encode()

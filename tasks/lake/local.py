@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from tasks.errors import ConfigurationError, FatalError
+from tasks.errors import ConfigurationError, FatalError, TransientError
 from tasks.lake.store import Entry, Stored
 
 _LOCKS = ".locks"
+_CHUNK = 8 << 20  # bytes
+_VANISHINGS = 100  # of a folder, one after the other, before that is an error
 
 
 class LocalStore:
@@ -31,6 +33,19 @@ class LocalStore:
                 return None
         return Stored(data, hashlib.sha256(data).hexdigest())
 
+    def chunks(self, path: str) -> Iterator[bytes]:
+        target = self._root / path
+        try:
+            with _explained(target, FileNotFoundError), target.open("rb") as file:
+                begun = os.fstat(file.fileno())
+                while chunk := file.read(_CHUNK):
+                    yield chunk
+                ended = target.stat()
+        except FileNotFoundError:
+            raise TransientError(f"There is no file {target}, or no longer. Run again.") from None
+        if (begun.st_ino, begun.st_size, begun.st_mtime_ns) != (ended.st_ino, ended.st_size, ended.st_mtime_ns):
+            raise TransientError(f"{target} was changed while it was read. Run again when it is complete.")
+
     def swap(self, path: str, data: bytes, etag: str | None) -> bool:
         target = self._root / path
         with _explained(target), self._locked(path) as lock:
@@ -41,8 +56,7 @@ class LocalStore:
             with fresh.open("wb") as file:
                 file.write(data)
                 _flush(file)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            fresh.replace(target)
+            _put_in_place(fresh, target)
             _flush_folder(target.parent)
             return True
 
@@ -100,9 +114,11 @@ class LocalStore:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, leaving: type[OSError] | tuple[()] = ()) -> Iterator[None]:
     try:
         yield
+    except leaving:
+        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise FatalError(
@@ -113,6 +129,19 @@ def _explained(path: Path) -> Iterator[None]:
             f"The lake cannot be used: {path}: {error.strerror or error}. Point ETL_LAKE_URL at a folder that this "
             "user may read and write."
         ) from error
+
+
+def _put_in_place(fresh: Path, target: Path) -> None:
+    for vanished in range(_VANISHINGS):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fresh.replace(target)
+        except (FileNotFoundError, FileExistsError):
+            # Who deletes the last file of a folder removes the folder, also one that was made or found a moment ago.
+            if vanished + 1 == _VANISHINGS:
+                raise
+        else:
+            return
 
 
 def _opened(target: Path) -> BinaryIO:

@@ -8,7 +8,8 @@ reader renews it, by the store's clock alone; a reader that died stops renewing.
 import logging
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -22,6 +23,7 @@ from tasks.lake.reference import SnapshotRef
 from tasks.lake.store import Store
 
 LEASE = timedelta(minutes=10)
+_AT_ONCE = 8
 _log = logging.getLogger(__name__)
 
 
@@ -50,15 +52,15 @@ def reading(
     """The rows of these snapshots, lazily; no file of them is removed before the context ends.
 
     For reads that may last longer than the retention of `housekeep`, or must not fail whatever it is: a shorter read is
-    safe without. Raises TransientError when housekeeping is already removing one of the snapshots."""
+    safe without. Raises TransientError when housekeeping has removed one of the snapshots, or is about to."""
     wanted = list(snapshots)
     home = home_of(dataset)
     mark = Mark(snapshots=frozenset(f"{s.partition}/{s.snapshot}" for s in wanted), seconds=lease.total_seconds())
     path = f"{home}/_readers/{secrets.token_hex(8)}.json"
     _write(lake.store, path, mark)
     try:
-        if gone := read_plan(lake.store, home)[0].removing & mark.snapshots:
-            raise TransientError(f"Snapshots of {home} are being removed: {sorted(gone)}. Read the current ones.")
+        if gone := read_plan(lake.store, home)[0].removing & mark.snapshots or _removed(lake, dataset, wanted):
+            raise TransientError(f"Housekeeping removes snapshots of {home}: {sorted(gone)}. Read the current ones.")
         with _renewed(lake.store, path, mark):
             yield lake.read(dataset, wanted)
     finally:
@@ -92,6 +94,13 @@ def plan_path(home: str) -> str:
 
 def home_of(dataset: Dataset) -> str:
     return f"{dataset.state}/{dataset.name}"
+
+
+def _removed(lake: Lake, dataset: Dataset, snapshots: Sequence[SnapshotRef]) -> list[str]:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = pool.map(lambda s: lake.find(dataset, s.partition, s.snapshot), snapshots)
+        there = zip(snapshots, found, strict=True)
+        return [f"{s.partition}/{s.snapshot}" for s, files in there if not set(s.files) <= set(files)]
 
 
 @contextmanager

@@ -31,6 +31,12 @@ class Store(Protocol):
         """The file, or None where there is none."""
         ...
 
+    def chunks(self, path: str) -> Iterator[bytes]:
+        """The bytes of a file of any size, some megabytes at a time.
+
+        Raises TransientError where there is no such file, and when it is replaced or deleted meanwhile."""
+        ...
+
     def swap(self, path: str, data: bytes, etag: str | None) -> bool:
         """Writes a small file if it still has this tag (None: if it does not exist). False: somebody else was first."""
         ...

@@ -7,24 +7,26 @@ from prefect.runtime import flow_run
 
 from tasks.datasets import CATALOGUE, Dataset
 from tasks.errors import ConfigurationError
-from tasks.lake import open_lake
+from tasks.lake import configured_lake
 from tasks.load.changes import changes
 from tasks.load.ledger import RunRow
 from tasks.load.part import LoadResult
 from tasks.load.warehouse import open_warehouse
 from tasks.settings import load_settings
 
-__all__ = ["LoadResult", "RunRow", "load_table", "record_run"]
+__all__ = ["LoadResult", "RunRow", "load_dataset", "load_table", "record_run"]
 
 
 @task(task_run_name="load_table {table}")
 async def load_table(table: str) -> LoadResult:
-    """Brings a table up to its dataset in the lake, in one transaction."""
-    result = await asyncio.to_thread(_load, _dataset(table), str(flow_run.id))
-    get_run_logger().info(
-        "%s: %d rows inserted, %d updated, %d deleted", table, result.inserted, result.updated, result.deleted
-    )
-    return result
+    """Brings a table up to its dataset in the catalogue, in one transaction."""
+    return await _logged_load(_dataset(table))
+
+
+@task(task_run_name="load_dataset {dataset.name}")
+async def load_dataset(dataset: Dataset) -> LoadResult:
+    """The same for any dataset in the lake that names a table."""
+    return await _logged_load(dataset)
 
 
 @task
@@ -33,9 +35,16 @@ async def record_run(row: RunRow) -> None:
     await asyncio.to_thread(_record, row)
 
 
+async def _logged_load(dataset: Dataset) -> LoadResult:
+    result = await asyncio.to_thread(_load, dataset, str(flow_run.id))
+    text = "%s: %d rows inserted, %d updated, %d deleted"
+    get_run_logger().info(text, dataset.table, result.inserted, result.updated, result.deleted)
+    return result
+
+
 def _load(dataset: Dataset, run: str) -> LoadResult:
     settings = load_settings()
-    lake = open_lake(settings.lake_url)
+    lake = configured_lake()
     with open_warehouse(settings.warehouse_url) as warehouse:
         return warehouse.load(dataset, changes(lake, dataset, warehouse.loaded(dataset)), mode="upsert", run=run)
 

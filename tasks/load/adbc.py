@@ -1,102 +1,122 @@
 """SQL stores through ADBC drivers: rows go in and out as Arrow, without a Python object per value."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-import adbc_driver_sqlite.dbapi
 import polars as pl
+import pyarrow as pa
 import sqlalchemy as sa
 from adbc_driver_manager import dbapi
 from polars import CompatLevel
 
+from tasks.errors import ConfigurationError
 from tasks.load.dialects.dialect import Dialect
-from tasks.load.dialects.sqlite import Sqlite
+from tasks.load.dialects.failure import Failure
+from tasks.load.dialects.refusal import refuse_same_names
 from tasks.load.statements import compiled
 
+_CHUNK = 50_000  # rows: the driver encodes the next ones while the server takes these
+_SERVER = re.compile(r".*?(?=\b(?:ERROR|FATAL|PANIC):)", re.DOTALL)  # before the server's words comes the query
+_TOLD = ("DETAIL:", "HINT:")  # the lines after the first that do not repeat the query or a row
 
-def open_sqlite(url: sa.URL, lock_timeout: float) -> "AdbcConnection":
-    dialect = Sqlite.at(url, lock_timeout)
-    # With the driver's autocommit off it would begin a transaction of its own that takes no lock.
-    with _explained(dialect):
-        driver = adbc_driver_sqlite.dbapi.connect(str(dialect.path), autocommit=True)
-    # The driver takes a column's type from the first batch: if there are only NULLs in it, a later number fails.
-    batch = {adbc_driver_sqlite.StatementOptions.BATCH_ROWS.value: 1_000_000}
-    connection = AdbcConnection(driver, dialect, batch)
-    try:
-        for statement in dialect.on_open():
-            connection.fetch(statement)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+
+@dataclass(frozen=True)
+class DriverOptions:
+    statement: Mapping[str, Any] = field(default_factory=dict)  # of every one
+    batch_rows: str = ""  # the name of the option for how many rows of an answer come at a time
 
 
 class AdbcConnection:
-    def __init__(self, driver: dbapi.Connection, dialect: Dialect, options: Mapping[str, Any]) -> None:
+    """Takes over a driver's connection, which must commit by itself, and closes it if it is of no use."""
+
+    def __init__(self, driver: dbapi.Connection, dialect: Dialect, options: DriverOptions) -> None:
         self._driver = driver
-        self._options = options  # of every statement
+        self._options = options
         self.dialect = dialect
-
-    def begin(self) -> None:
-        self._update(self.dialect.begin)
-
-    def commit(self) -> None:
-        self._update("COMMIT")
-
-    def rollback(self) -> None:
-        # A full disk may have ended the transaction already, and then there is nothing to undo.
-        with self._cursor() as cursor:
-            try:
-                cursor.executemany("ROLLBACK", None)
-            except dbapi.Error as error:
-                if not self.dialect.nothing_to_undo(error):
-                    raise
+        try:
+            for statement in dialect.on_open:
+                self.execute(statement)
+        except BaseException:
+            self.close()
+            raise
 
     def execute(self, statement: sa.ClauseElement) -> int:
-        return self._update(*compiled(statement, self.dialect))
+        sql, values = compiled(statement, self.dialect)
+        # Only executemany tells how many rows were affected.
+        with self._cursor() as cursor:
+            cursor.executemany(sql, self._bound(values))
+            return cursor.rowcount
 
     def fetch(self, statement: sa.ClauseElement) -> pl.DataFrame:
-        sql, values = compiled(statement, self.dialect)
         with self._cursor() as cursor:
-            cursor.execute(sql, self._bound(values))
-            return pl.DataFrame(cursor.fetch_record_batch())
+            return _frame(self._reader(cursor, statement))
+
+    def batches(self, statement: sa.ClauseElement, rows: int) -> Iterator[pl.DataFrame]:
+        with self._cursor({self._options.batch_rows: rows} if self._options.batch_rows else {}) as cursor:
+            reader = self._reader(cursor, statement)
+            yield _frame(reader.schema.empty_table())
+            for batch in reader:
+                yield _frame(batch)
 
     def ingest(self, table: sa.Table, rows: pl.DataFrame) -> int:
         temporary = bool(table.info.get("temporary"))
-        arrow = _arrow(self.dialect.stored(rows))
+        reader = _arrow(self.dialect.stored(rows)).to_reader(max_chunksize=_CHUNK)
         with self._cursor() as cursor:
-            return cursor.adbc_ingest(table.name, arrow, mode="append", temporary=temporary)
+            return cursor.adbc_ingest(table.name, reader, mode="append", temporary=temporary)
 
     def close(self) -> None:
         self._driver.close()
 
-    def _update(self, sql: str, values: dict[str, object] | None = None) -> int:
-        # Only executemany tells how many rows were affected.
-        with self._cursor() as cursor:
-            cursor.executemany(sql, self._bound(values or {}))
-            return cursor.rowcount
+    def _reader(self, cursor: dbapi.Cursor, statement: sa.ClauseElement) -> pa.RecordBatchReader:
+        sql, values = compiled(statement, self.dialect)
+        cursor.execute(sql, self._bound(values))
+        return cursor.fetch_record_batch()
 
-    def _bound(self, values: dict[str, object]) -> Any:  # noqa: ANN401 - a pyarrow.Table, which has no type stubs
+    def _bound(self, values: dict[str, object]) -> pa.Table | None:
         """One row of parameters, each as the store keeps such a value."""
         return _arrow(self.dialect.stored(pl.DataFrame({n: [v] for n, v in values.items()}))) if values else None
 
     @contextmanager
-    def _cursor(self) -> Iterator[dbapi.Cursor]:
-        with _explained(self.dialect), self._driver.cursor(adbc_stmt_kwargs=self._options) as cursor:
+    def _cursor(self, options: Mapping[str, Any] | None = None) -> Iterator[dbapi.Cursor]:
+        settings = {**self._options.statement, **(options or {})}
+        with explained(self.dialect), self._driver.cursor(adbc_stmt_kwargs=settings) as cursor:
             yield cursor
 
 
 @contextmanager
-def _explained(dialect: Dialect) -> Iterator[None]:
+def explained(dialect: Dialect) -> Iterator[None]:
+    """Turns a driver's error into one of ours."""
     try:
         yield
     except (dbapi.Error, OSError) as error:  # an OSError is what comes out of a stream of results
         if isinstance(error.__cause__, KeyboardInterrupt):  # that the driver cannot cancel a call is not the news
             raise error.__cause__ from None
-        raise dialect.explained(error) from error
+        raise dialect.explained(failure(error)) from error
 
 
-def _arrow(rows: pl.DataFrame) -> Any:  # noqa: ANN401 - as above
+def failure(error: Exception) -> Failure:
+    first, *others = _SERVER.sub("", str(error), count=1).splitlines() or [type(error).__name__]
+    text = " ".join([first, *(line for line in others if line.startswith(_TOLD))])
+    return Failure(text, state=getattr(error, "sqlstate", None) or "")
+
+
+def _arrow(rows: pl.DataFrame) -> pa.Table:
     # Drivers take twice as long over the newer string-view type.
     return rows.to_arrow(compat_level=CompatLevel.oldest())
+
+
+def _frame(answer: pa.RecordBatchReader | pa.RecordBatch | pa.Table) -> pl.DataFrame:
+    refuse_same_names(answer.schema.names)
+    # polars would end with a panic.
+    if intervals := [f.name for f in answer.schema if pa.types.is_interval(f.type)]:
+        raise ConfigurationError(
+            f"The answer to the query has columns that are intervals: {', '.join(intervals)}. Make them text or "
+            "numbers in the query, with CAST(... AS VARCHAR(40)) or EXTRACT(EPOCH FROM ...)."
+        )
+    frame = pl.DataFrame(answer)
+    # What has no type in Arrow, such as PostgreSQL's NUMERIC, comes as text with a mark on it.
+    marked = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.datatypes.BaseExtension)]
+    return frame.with_columns(pl.col(name).ext.storage() for name in marked)

@@ -1,5 +1,6 @@
-"""The interface that adbc.py and odbc.py stand behind: one transaction at a time on one SQL store."""
+"""The interface that adbc.py and odbc.py stand behind: statements on one SQL store, which commits each by itself."""
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import polars as pl
@@ -14,21 +15,16 @@ class Connection(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
-    def begin(self) -> None:
-        """Opens a transaction that no other writer can be inside of, or raises TransientError after the deadline."""
-
-    def commit(self) -> None: ...
-
-    def rollback(self) -> None:
-        """Undoes the transaction. There may be none any more: some failures end it by themselves."""
-
     def execute(self, statement: sa.ClauseElement) -> int:
-        """The number of rows affected; of no meaning for DDL."""
+        """The number of rows affected; of no meaning for anything but INSERT, UPDATE and DELETE."""
 
     def fetch(self, statement: sa.ClauseElement) -> pl.DataFrame: ...
 
+    def batches(self, statement: sa.ClauseElement, rows: int) -> Iterator[pl.DataFrame]:
+        """The answer in pieces of about so many rows, as the driver brings them; at least one, be it empty."""
+
     def ingest(self, table: sa.Table, rows: pl.DataFrame) -> int:
-        """Appends typed rows to a table. Returns how many the driver says it wrote."""
+        """Appends typed rows to a table. Returns how many the driver says it wrote, or was given if it does not say."""
 
     def close(self) -> None: ...
 

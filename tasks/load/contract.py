@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 import dataframely as dy
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import CreateTable, ExecutableDDLElement
-from sqlalchemy.sql.compiler import DDLCompiler
+from sqlalchemy.schema import AddConstraint, CreateTable
 
 from tasks.errors import ContractError
 from tasks.load.connection import Connection
 from tasks.load.dialects.dialect import Dialect
+from tasks.load.statements import AddColumn
 
 
 @dataclass(frozen=True)
@@ -25,23 +24,10 @@ class Found:
     key: int  # its place in the primary key, from 1; 0: not in it
 
 
-class AddColumn(ExecutableDDLElement):
-    """ALTER TABLE ... ADD COLUMN, which SQLAlchemy leaves to Alembic."""
-
-    inherit_cache = False
-
-    def __init__(self, column: sa.Column[object]) -> None:
-        self.column = column
-
-
-@compiles(AddColumn)
-def _add_column(element: AddColumn, compiler: DDLCompiler, **_: object) -> str:
-    table = compiler.preparer.format_table(element.column.table)
-    return f"ALTER TABLE {table} ADD COLUMN {compiler.get_column_specification(element.column)}"
-
-
-def ensure(connection: Connection, name: str, columns: Mapping[str, dy.Column]) -> tuple[sa.Table, bool]:
-    """The table of a contract, and whether it was made just now.
+def ensure(
+    connection: Connection, name: str, columns: Mapping[str, dy.Column], *, key_later: bool = False
+) -> tuple[sa.Table, bool]:
+    """The table of a contract, and whether it was made just now; with `key_later`, a new one still has no primary key.
 
     A new nullable column of the contract is added to a table that exists. Columns that only the table has are left
     alone as long as they take NULL or a default. Anything else that differs raises ContractError.
@@ -49,15 +35,21 @@ def ensure(connection: Connection, name: str, columns: Mapping[str, dy.Column]) 
     table = table_of(name, columns, connection.dialect)
     found = described(connection, name)
     if not found:
-        connection.execute(CreateTable(table))
+        made = _without_key(table) if key_later else table
+        connection.execute(CreateTable(made))
         return table, True
     for column in missing_columns(table, found, connection.dialect):
         connection.execute(AddColumn(column))
     return table, False
 
 
+def add_key(connection: Connection, table: sa.Table) -> None:
+    """Of a table that was made without one. Raises ContractError if two rows have the same."""
+    connection.execute(AddConstraint(table.primary_key))
+
+
 def table_of(name: str, columns: Mapping[str, dy.Column], dialect: Dialect) -> sa.Table:
-    keyed = any(column.primary_key for column in columns.values())
+    options = dialect.table_options([column for column in columns.values() if column.primary_key])
     return sa.Table(
         name,
         sa.MetaData(),
@@ -71,8 +63,13 @@ def table_of(name: str, columns: Mapping[str, dy.Column], dialect: Dialect) -> s
             )
             for n, column in columns.items()
         ),
-        **dialect.table_options(keyed=keyed),
+        **options,
     )
+
+
+def _without_key(table: sa.Table) -> sa.Table:
+    columns = (sa.Column(c.name, c.type, nullable=c.nullable) for c in table.columns)
+    return sa.Table(table.name, sa.MetaData(), *columns)
 
 
 def described(connection: Connection, name: str) -> dict[str, Found]:

@@ -29,7 +29,7 @@ def append(connection: Connection, target: sa.Table, rows: pl.DataFrame) -> Load
 
 def upsert(connection: Connection, target: sa.Table, rows: pl.DataFrame) -> LoadResult:
     with _staged(connection, target, rows) as staging:
-        matched, differing = connection.fetch(statements.compare(target, staging)).row(0)
+        matched, differing = map(int, connection.fetch(statements.compare(target, staging, connection.dialect)).row(0))
         merge = connection.dialect.upsert(target, staging)
         affected = sum(connection.execute(statement) for statement in merge)
     inserted = rows.height - matched

@@ -5,11 +5,31 @@ from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import ExecutableDDLElement
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.compiler import DDLCompiler
 
 from tasks.errors import ConfigurationError
 from tasks.load.dialects.dialect import Dialect
+
+# Bound ones would be of no type to some stores.
+_ONE: sa.ColumnElement[int] = sa.literal_column("1")
+_ZERO: sa.ColumnElement[int] = sa.literal_column("0")
+
+
+class AddColumn(ExecutableDDLElement):
+    """ALTER TABLE ... ADD COLUMN, which SQLAlchemy leaves to Alembic."""
+
+    inherit_cache = False
+
+    def __init__(self, column: sa.Column[object]) -> None:
+        self.column = column
+
+
+@compiles(AddColumn)
+def _add_column(element: AddColumn, compiler: DDLCompiler, **_: object) -> str:
+    table = compiler.preparer.format_table(element.column.table)
+    return f"ALTER TABLE {table} ADD COLUMN {compiler.get_column_specification(element.column)}"
 
 
 def compiled(statement: sa.ClauseElement, dialect: Dialect) -> tuple[str, dict[str, object]]:
@@ -28,7 +48,7 @@ def text(sql: str, parameters: Mapping[str, object]) -> sa.ClauseElement:
         raise ConfigurationError(
             f"The query takes the parameters {sorted(taken)}, but was given {sorted(parameters)}. Give each one."
         )
-    return query.bindparams(*(sa.bindparam(n, v, expanding=isinstance(v, list | tuple)) for n, v in parameters.items()))
+    return query.bindparams(*(_parameter(name, value) for name, value in parameters.items()))
 
 
 def key_of(table: sa.Table) -> list[str]:
@@ -45,22 +65,24 @@ def count(table: sa.Table) -> sa.ClauseElement:
 
 def any_row(table: sa.Table) -> sa.ClauseElement:
     """One row with 1 if the table has any, else no row."""
-    return sa.select(sa.literal(1)).select_from(table).limit(1)
+    return sa.select(_ONE).select_from(table).limit(1)
 
 
-def compare(target: sa.Table, staging: sa.Table) -> sa.ClauseElement:
+def same_key(target: sa.Table, staging: sa.Table, dialect: Dialect) -> sa.ColumnElement[bool]:
+    return sa.and_(*(dialect.same(target.c[name], staging.c[name]) for name in key_of(target)))
+
+
+def differing(target: sa.Table, staging: sa.Table, dialect: Dialect) -> sa.ColumnElement[bool]:
+    """Whether any column outside the key differs."""
+    return sa.or_(sa.false(), *(dialect.differs(target.c[name], staging.c[name]) for name in values_of(target)))
+
+
+def compare(target: sa.Table, staging: sa.Table, dialect: Dialect) -> sa.ClauseElement:
     """One row: `matched`, the staged rows whose key the target has; `differing`, those of them with another value."""
-    same_key = sa.and_(*(target.c[name] == staging.c[name] for name in key_of(target)))
-    differs = sa.or_(sa.false(), *differing(target, staging.c))
+    differs = sa.case((differing(target, staging, dialect), _ONE), else_=_ZERO)
     return sa.select(
-        sa.func.count().label("matched"),
-        sa.func.coalesce(sa.func.sum(sa.case((differs, 1), else_=0)), 0).label("differing"),
-    ).select_from(staging.join(target, same_key))
-
-
-def differing(target: sa.Table, other: ReadOnlyColumnCollection[str, Any]) -> list[sa.ColumnElement[bool]]:
-    """For each column outside the key, whether it differs; two nulls are the same."""
-    return [target.c[name].is_distinct_from(other[name]) for name in values_of(target)]
+        sa.func.count().label("matched"), sa.func.coalesce(sa.func.sum(differs), _ZERO).label("differing")
+    ).select_from(staging.join(target, same_key(target, staging, dialect)))
 
 
 def insert_from(target: sa.Table, staging: sa.Table) -> sa.ClauseElement:
@@ -69,3 +91,10 @@ def insert_from(target: sa.Table, staging: sa.Table) -> sa.ClauseElement:
 
 def delete_window(target: sa.Table, period: str, first: date, last: date) -> sa.ClauseElement:
     return sa.delete(target).where(target.c[period].between(first, last))
+
+
+def _parameter(name: str, value: object) -> sa.BindParameter[Any]:
+    # Some stores refuse a NULL of an unknown type: it is written into the text as the word.
+    if value is None:
+        return sa.bindparam(name, None, sa.types.NullType(), literal_execute=True)
+    return sa.bindparam(name, value, expanding=isinstance(value, list | tuple))

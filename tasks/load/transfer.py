@@ -23,7 +23,9 @@ class Transfer:
         self._connection = connection
         self._order = order
         self._clock = clock
-        self._table, created = contract.ensure(connection, order.table, order.columns)
+        self._key_later = connection.dialect.key_comes_last and bool(order.key)
+        self._table, created = contract.ensure(connection, order.table, order.columns, key_later=self._key_later)
+        self._key_later &= created
         self._ledger = Ledger.opened(connection, order.dataset.name, table_is_new=created)
         # Into an empty table rows go straight: to stage them first would be twice the work.
         self._direct = connection.fetch(statements.any_row(self._table)).is_empty()
@@ -37,6 +39,9 @@ class Transfer:
             else:
                 with _named(self._what(part)):
                     self._load(part)
+        if self._key_later:
+            with _named(f"the parts of {self._order.dataset.name}"):
+                contract.add_key(self._connection, self._table)
         if self._direct:
             self._check_total()
         if self._total.parts_loaded:

@@ -1,7 +1,6 @@
 """The warehouse: a SQL store that takes what changed in the lake, whole or not at all."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -12,20 +11,20 @@ from pydantic import SecretStr
 
 from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError
-from tasks.load import adbc, contract, ledger, statements
+from tasks.load import contract, ledger, statements, streaming
 from tasks.load.connection import Connection
 from tasks.load.ledger import RunRow
 from tasks.load.order import Order
 from tasks.load.part import NOTHING, LoadResult, Mode, Part
+from tasks.load.schemes import open_connection
+from tasks.load.transaction import reading, writing
 from tasks.load.transfer import Transfer
 from tasks.window import Window
 
 __all__ = ["NOTHING", "LoadResult", "Mode", "Part", "RunRow", "Warehouse", "open_warehouse"]
 
 LOCK_TIMEOUT = 30.0
-
-_SCHEMES: dict[str, Callable[[sa.URL, float], Connection]] = {"sqlite": adbc.open_sqlite}
-_EXAMPLES = "sqlite:///relative/file.sqlite, sqlite:////absolute/file.sqlite"
+ROWS_PER_BATCH = 100_000
 
 
 def _utc_now() -> datetime:
@@ -71,12 +70,12 @@ class Warehouse:
         store cannot be written, or the arguments make no sense. FatalError: the disk is full, or the store is broken.
         """
         order = Order(dataset, mode, run, window)
-        with self._transaction():
+        with writing(self._connection):
             return Transfer(self._connection, order, self._clock).run(parts)
 
     def record_run(self, row: RunRow) -> None:
         """Writes the row to `etl_runs`, in place of an earlier one of the same run."""
-        with self._transaction():
+        with writing(self._connection):
             ledger.write_run(self._connection, row)
 
     def query(
@@ -93,15 +92,22 @@ class Warehouse:
         found = self._connection.fetch(statements.text(sql, params or {}))
         return self._connection.dialect.restored(found, types or {})
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.begin()
-        try:
-            yield
-            self._connection.commit()
-        except BaseException:  # of the parts' source, or an interrupt: the store must not keep half of anything
-            self._connection.rollback()
-            raise
+    def stream(
+        self, sql: str, params: Mapping[str, object] | None = None, rows_per_batch: int = ROWS_PER_BATCH
+    ) -> Iterator[pl.DataFrame]:
+        """The answer to a query in batches of so many rows; of an empty answer, one without rows.
+
+        Values are bound as in `query`, and columns come as the store keeps them. One batch is in memory at a time.
+        The query is a transaction that changes nothing: where the store can, it refuses to, and everywhere it is
+        undone at the end. Until the last batch was taken, or the iterator closed, the warehouse does nothing else.
+        """
+        if rows_per_batch < 1:
+            raise ConfigurationError(f"An answer cannot come in batches of {rows_per_batch} rows. Give 1 or more.")
+        return self._streamed(statements.text(sql, params or {}), rows_per_batch)
+
+    def _streamed(self, query: sa.ClauseElement, rows: int) -> Iterator[pl.DataFrame]:
+        with reading(self._connection):
+            yield from streaming.batches(self._connection, query, rows)
 
 
 def open_warehouse(
@@ -115,29 +121,5 @@ def open_warehouse(
     `lock_timeout` is how many seconds to wait for another writer; `?lock_timeout=5` in the URL comes before it.
     Raises ConfigurationError for a URL that makes no sense or a place that cannot be opened.
     """
-    address, timeout = _parsed(url.get_secret_value() if isinstance(url, SecretStr) else url, lock_timeout)
-    return Warehouse(_SCHEMES[address.drivername](address, timeout), clock)
-
-
-def _parsed(url: str, lock_timeout: float) -> tuple[sa.URL, float]:
-    try:
-        address = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError) as error:
-        raise ConfigurationError(
-            f"ETL_WAREHOUSE_URL is not a URL of the form scheme://... Give one like these: {_EXAMPLES}."
-        ) from error
-    if address.drivername not in _SCHEMES:
-        raise ConfigurationError(
-            f"ETL_WAREHOUSE_URL begins with {address.drivername}://, which is not supported. "
-            f"Give one like these: {_EXAMPLES}."
-        )
-    text = address.query.get("lock_timeout", lock_timeout)
-    try:
-        timeout = float(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        timeout = -1.0
-    if not 0 <= timeout < 1e6:
-        raise ConfigurationError(
-            f"lock_timeout={text} in ETL_WAREHOUSE_URL is not a number of seconds. Give one like 30."
-        )
-    return address.difference_update_query(["lock_timeout"]), timeout
+    text = url.get_secret_value() if isinstance(url, SecretStr) else url
+    return Warehouse(open_connection(text, lock_timeout), clock)

@@ -8,11 +8,10 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.runtime import flow_run
 
 from tasks.datasets import FETCHES
-from tasks.lake import open_lake
+from tasks.lake import configured_lake
 from tasks.quality import report
 from tasks.quality.checks import Check
 from tasks.quality.report import errors, refuse
-from tasks.settings import load_settings
 from tasks.window import Window
 
 __all__ = ["Check", "check_prices", "errors", "refuse"]
@@ -21,7 +20,7 @@ __all__ = ["Check", "check_prices", "errors", "refuse"]
 @task
 async def check_prices(window: Window) -> list[Check]:
     """Judges the window's prices, and keeps the results in `published/data_quality` and as an artifact."""
-    lake = open_lake(load_settings().lake_url)
+    lake = configured_lake()
     fetches = lake.partitions(FETCHES, f"window={window}/")
     results = await asyncio.to_thread(report.check_prices, lake, window, fetches, str(flow_run.id))
     for result in results:

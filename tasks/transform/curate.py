@@ -1,43 +1,17 @@
 """Raw bars become the typed, deduplicated dataset `curated/prices`; rows that break the contract go to quarantine."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 
 import polars as pl
 
 from tasks.datasets import FETCHES, PRICES, QUARANTINED_PRICES, RAW_PRICES
-from tasks.errors import ContractError
-from tasks.lake import Change, Lake, SnapshotRef
+from tasks.lake import Lake, SnapshotRef
 from tasks.transform.judge import judged, read_day
+from tasks.transform.merge import Figures, latest, merge_partition
+from tasks.transform.quarantine import put_in_quarantine
 from tasks.window import Window
 
-_KEY = ("code", "date")
-_VALUES = ("open", "high", "low", "close", "adjusted_close", "volume")
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Rows, by what became of them."""
-
-    received: int = 0
-    quarantined: int = 0
-    duplicates: int = 0  # the same code and date again, in the same window
-    added: int = 0
-    revised: int = 0  # with other values than the lake had
-    unchanged: int = 0
-
-    @property
-    def published(self) -> int:
-        return self.added + self.revised + self.unchanged
-
-    def __add__(self, other: "Figures") -> "Figures":
-        return Figures(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
-
-    def balanced(self) -> "Figures":
-        """These figures. Raises ContractError unless every row received is accounted for."""
-        if self.received != self.published + self.quarantined + self.duplicates:
-            raise ContractError(f"Rows were lost or made while curating: {self}. This is a fault of the program.")
-        return self
+__all__ = ["Figures", "curate"]
 
 
 def curate(lake: Lake, window: Window, raw: Sequence[SnapshotRef], fetches: Sequence[SnapshotRef], run: str) -> Figures:
@@ -52,11 +26,11 @@ def curate(lake: Lake, window: Window, raw: Sequence[SnapshotRef], fetches: Sequ
     for shard in range(PRICES.shards):
         received = _received(lake, raw, shard, window)
         good, bad = judged(received, unfit)
-        _quarantine(lake, f"window={window}/shard={shard}", bad, inputs, run)
-        rows = _latest(good)
+        put_in_quarantine(lake, QUARANTINED_PRICES, f"window={window}/shard={shard}", bad, run, inputs)
+        rows = latest(good, PRICES)
         figures += Figures(received=received.height, quarantined=bad.height, duplicates=good.height - rows.height)
         for (year,), some in rows.group_by(pl.col("date").dt.year()):
-            figures += _merge(lake, PRICES.partition(int(str(year)), shard), some, run)
+            figures += merge_partition(lake, PRICES, PRICES.partition(int(str(year)), shard), some, run)
     return figures.balanced()
 
 
@@ -85,41 +59,3 @@ def _received(lake: Lake, raw: Sequence[SnapshotRef], shard: int, window: Window
         lake.read(RAW_PRICES, within).with_columns(asked_for=day.is_between(window.first, window.last)),
     ]
     return pl.concat(parts).filter(pl.col("shard") == shard).drop("shard").with_row_index("row").collect()
-
-
-def _quarantine(lake: Lake, partition: str, rows: pl.DataFrame, inputs: Sequence[str], run: str) -> None:
-    def change(current: SnapshotRef | None) -> Change | None:
-        known = current is not None and current.inputs == tuple(inputs)
-        return None if known or (current is None and rows.is_empty()) else Change([rows], tuple(inputs))
-
-    lake.update(QUARANTINED_PRICES, partition, change, run)
-
-
-def _latest(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row per code and date: the one fetched last, and of those the one that came last."""
-    ordered = rows.sort(*_KEY, "fetched_at", maintain_order=True)
-    repeated = pl.all_horizontal(pl.col(k) == pl.col(k).shift(-1) for k in _KEY).fill_null(value=False)
-    return ordered.filter(~repeated)
-
-
-def _merge(lake: Lake, partition: str, rows: pl.DataFrame, run: str) -> Figures:
-    """Publishes the partition with these rows in it. Rows that an earlier fetch brought do not replace later ones."""
-    figures = Figures()
-
-    def change(current: SnapshotRef | None) -> Change | None:
-        nonlocal figures
-        stored = lake.read(PRICES, [current] if current else []).collect()
-        compared = rows.join(stored, on=_KEY, how="left", suffix="_stored", maintain_order="left")
-        added = compared.filter(pl.col("fetched_at_stored").is_null())
-        # Also those with the same values: that they were fetched so late keeps an earlier fetch from replacing them.
-        later = compared.filter(pl.col("fetched_at") > pl.col("fetched_at_stored"))
-        revised = later.filter(pl.any_horizontal(pl.col(v) != pl.col(f"{v}_stored") for v in _VALUES)).height
-        figures = Figures(added=added.height, revised=revised, unchanged=rows.height - added.height - revised)
-        if added.is_empty() and later.is_empty():
-            return None
-        kept = stored.join(later, on=_KEY, how="anti") if later.height else stored
-        fresh = [frame.select(stored.columns) for frame in (added, later)]
-        return Change([pl.concat([kept, *fresh]).sort(PRICES.sort)], inputs=())
-
-    lake.update(PRICES, partition, change, run)
-    return figures

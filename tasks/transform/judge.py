@@ -6,6 +6,7 @@ import dataframely as dy
 import polars as pl
 
 from tasks.datasets import PRICES, QUARANTINED_PRICES, PriceRow
+from tasks.transform.quarantine import reasons
 
 
 def judged(received: pl.DataFrame, unfit: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -21,7 +22,8 @@ def judged(received: pl.DataFrame, unfit: Sequence[str]) -> tuple[pl.DataFrame, 
         asked_for=pl.col("asked_for").fill_null(value=True),  # a date that is none is reason enough
     )
     good, failure = _Received.filter(typed, cast=True)
-    broken = _with_reasons(received, failure)
+    why = reasons(failure, _Received, PRICES.polars_schema.names(), "row")
+    broken = received.join(why, on="row", maintain_order="left")
     half = received.filter(is_unfit).with_columns(reasons=pl.lit("another part of this code could not be fetched"))
     columns = QUARANTINED_PRICES.polars_schema.names()
     return good.select(PRICES.polars_schema.names()), pl.concat([broken.select(columns), half.select(columns)])
@@ -41,36 +43,3 @@ class _Received(PriceRow):
     @dy.rule()
     def not_one_of_the_days_asked_for(cls) -> pl.Expr:  # noqa: N805 - dataframely passes the class
         return pl.col("asked_for")
-
-
-# The rules of dataframely, as one would say them of a column.
-_BROKEN = {
-    "nullability": "is missing or cannot be read",
-    "min_exclusive": "is not above zero",
-    "min": "is below zero",
-    "nan": "is not a number",
-    "inf": "is infinite",
-    "max_length": "is too long",
-}
-
-
-def _with_reasons(received: pl.DataFrame, failure: dy.FailureInfo) -> pl.DataFrame:
-    """The rows that failed, as received, with `reasons`, in the order of their columns."""
-    details = failure.details()
-    rules = [rule for rule in details.columns if rule not in _Received.column_names()]
-    broken = [
-        pl.when(pl.col(rule) == "invalid").then(pl.lit(_in_words(rule))) for rule in sorted(rules, key=_column_number)
-    ]
-    reasons = pl.concat_str(broken, separator="; ", ignore_nulls=True) if broken else pl.lit("")
-    return received.join(details.select("row", reasons=reasons), on="row", how="inner", maintain_order="left")
-
-
-def _column_number(rule: str) -> int:
-    columns = PRICES.polars_schema.names()
-    column = rule.partition("|")[0]
-    return columns.index(column) if column in columns else len(columns)
-
-
-def _in_words(rule: str) -> str:
-    column, _, kind = rule.rpartition("|")
-    return f"{column} {_BROKEN.get(kind, kind)}" if column else rule.replace("_", " ")

@@ -61,8 +61,9 @@ def to_long(wide: pl.DataFrame, identifier: str, dates: Mapping[str, date]) -> R
             value=pl.concat_arr(pl.col(list(days.values())).cast(pl.Float64)),
         )
     except pl.exceptions.InvalidOperationError as error:
+        failed = str(error).partition("\n")[0]
         raise ContractError(
-            f"The cells beside {identifier} were read as numbers, but {error}. Tell the reader what stands for no "
+            f"The cells beside {identifier} were read as numbers, but {failed}. Tell the reader what stands for no "
             "value, or correct the cell."
         ) from error
     cells = arrays.explode("date", "value")

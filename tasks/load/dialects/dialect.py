@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
 from tasks.errors import EtlError
+from tasks.load.dialects.failure import Failure
+
+Statements = Sequence[sa.ClauseElement]
 
 
 class Dialect(Protocol):
@@ -20,15 +23,46 @@ class Dialect(Protocol):
     def sql(self) -> sa.Dialect:
         """What SQLAlchemy compiles for, with the parameter style of the driver."""
 
+    # Connections and transactions. The driver commits by itself: a transaction is opened and ended by statements.
+
     @property
-    def begin(self) -> str:
-        """The statement that opens a transaction for writing."""
+    def on_open(self) -> Statements:
+        """To be run on a new connection."""
+
+    @property
+    def begin(self) -> Statements:
+        """Open a transaction for writing that no other run can be inside of, or fail after the deadline."""
+
+    @property
+    def commit(self) -> sa.ClauseElement: ...
+
+    @property
+    def rollback(self) -> sa.ClauseElement: ...
+
+    @property
+    def begin_reading(self) -> Statements:
+        """Open a transaction that writes nothing, as far as the store can enforce it."""
+
+    @property
+    def end_reading(self) -> Statements: ...
+
+    def lock_holders(self) -> sa.ClauseElement | None:
+        """A query for who holds the lock of `begin`, one column of text; None where it cannot be asked."""
+
+    def scroll(self, query: sa.ClauseElement, rows: int) -> tuple[sa.ClauseElement, sa.ClauseElement] | None:
+        """What opens a query inside a transaction, and what fetches its next rows. None: the driver does it all."""
+
+    # Tables.
 
     def column_type(self, column: dy.Column) -> TypeEngine[Any]:
         """Raises ContractError for a type that the store cannot keep."""
 
-    def table_options(self, *, keyed: bool) -> Mapping[str, Any]:
-        """Keyword arguments of `sa.Table` that suit a table with or without a primary key."""
+    def table_options(self, key: Sequence[dy.Column]) -> Mapping[str, Any]:
+        """Keyword arguments of `sa.Table` that suit this primary key. Raises ContractError if it cannot be one."""
+
+    @property
+    def key_comes_last(self) -> bool:
+        """Whether a new table is filled faster when its primary key is made after its rows are in."""
 
     def describe(self, table: str) -> sa.ClauseElement:
         """A query for the columns of a table, none if there is no such table.
@@ -40,14 +74,22 @@ class Dialect(Protocol):
     def same_type(self, declared: str, wanted: str) -> bool:
         """Whether a column declared so holds what the contract's type would."""
 
-    def upsert(self, target: sa.Table, staging: sa.Table) -> Sequence[sa.ClauseElement]:
+    def staging(self, name: str, columns: Sequence[sa.Column[Any]]) -> sa.Table:
+        """A table that only this load uses and that goes with its transaction; its `info` is for the driver."""
+
+    # Rows.
+
+    def same(self, one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        """Whether two values of a key are the same one."""
+
+    def differs(self, one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        """Whether two values differ in anything; two nulls are the same."""
+
+    def upsert(self, target: sa.Table, staging: sa.Table) -> Statements:
         """Statements that bring the staged rows into the target by its key, and touch no row that is equal already."""
 
     def delete(self, target: sa.Table, staging: sa.Table) -> sa.ClauseElement:
         """Deletes the target's rows whose key is staged."""
-
-    def staging(self, name: str, columns: Sequence[sa.Column[Any]]) -> sa.Table:
-        """A table that only this load sees and that goes with its transaction; its `info` is for the driver."""
 
     def stored(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows in the types that the store keeps. Raises ContractError for values that it would change."""
@@ -55,8 +97,5 @@ class Dialect(Protocol):
     def restored(self, rows: pl.DataFrame, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
         """The inverse: columns named in `types` get that type, others stay as they came."""
 
-    def explained(self, error: Exception) -> EtlError:
+    def explained(self, failure: Failure) -> EtlError:
         """A driver's error in our words, with what to do."""
-
-    def nothing_to_undo(self, error: Exception) -> bool:
-        """Whether a rollback failed because there was no transaction any more."""

@@ -13,9 +13,12 @@ from sqlalchemy.types import TypeEngine
 
 from tasks.errors import EtlError
 from tasks.load import statements
-from tasks.load.dialects import sqlite_errors, sqlite_file, sqlite_types
+from tasks.load.dialects import on_conflict, sqlite_errors, sqlite_file, sqlite_types
+from tasks.load.dialects.dialect import Statements
+from tasks.load.dialects.failure import Failure
 
 _CACHE_KIB = 64 * 1024
+_ROLLBACK = sa.text("ROLLBACK")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,14 @@ class Sqlite:
 
     # Not IMMEDIATE: a load that outgrows the cache writes to the file before it commits, and would then wait for
     # readers at every row. So it waits for them once, at its start, and they wait for its end.
-    begin: ClassVar[str] = "BEGIN EXCLUSIVE"
+    begin: ClassVar[Statements] = (sa.text("BEGIN EXCLUSIVE"),)
+    commit: ClassVar[sa.ClauseElement] = sa.text("COMMIT")
+    rollback: ClassVar[sa.ClauseElement] = _ROLLBACK
+    begin_reading: ClassVar[Statements] = (sa.text("PRAGMA query_only = ON"), sa.text("BEGIN"))
+    end_reading: ClassVar[Statements] = (_ROLLBACK, sa.text("PRAGMA query_only = OFF"))
+
+    # Where the key is the order of the rows, it cannot come later than they do.
+    key_comes_last: ClassVar[bool] = False
 
     @classmethod
     def at(cls, url: sa.URL, lock_timeout: float) -> Self:
@@ -48,13 +58,20 @@ class Sqlite:
     def place(self) -> str:
         return f"SQLite file {self.path}"
 
-    def on_open(self) -> Sequence[sa.ClauseElement]:
-        """To be run on a new connection. The last one shows whether the file is a database at all."""
+    @property
+    def on_open(self) -> Statements:
+        # The last one shows whether the file is a database at all.
         return (
             _pragma("PRAGMA busy_timeout = :value", round(self.lock_timeout * 1000)),
             _pragma("PRAGMA cache_size = :value", -_CACHE_KIB),
             sa.text("PRAGMA schema_version"),
         )
+
+    def lock_holders(self) -> None:
+        """None: the operating system knows them, and the error names them."""
+
+    def scroll(self, query: sa.ClauseElement, rows: int) -> None:
+        """None: SQLite works a row out when it is fetched."""
 
     def column_type(self, column: dy.Column) -> TypeEngine[Any]:
         return sqlite_types.column_type(column)
@@ -62,9 +79,9 @@ class Sqlite:
     def same_type(self, declared: str, wanted: str) -> bool:
         return sqlite_types.kind(declared) == sqlite_types.kind(wanted)
 
-    def table_options(self, *, keyed: bool) -> Mapping[str, Any]:
+    def table_options(self, key: Sequence[dy.Column]) -> Mapping[str, Any]:
         # One tree in the order of the key, not rows and an index beside them: a quarter smaller, and faster.
-        return {"sqlite_with_rowid": not keyed}
+        return {"sqlite_with_rowid": not key}
 
     def describe(self, table: str) -> sa.ClauseElement:
         return sa.text(
@@ -72,20 +89,17 @@ class Sqlite:
             FROM pragma_table_info(:table)"""
         ).bindparams(table=table)
 
-    def upsert(self, target: sa.Table, staging: sa.Table) -> Sequence[sa.ClauseElement]:
-        # Without a WHERE, SQLite would take ON CONFLICT for the condition of a join: sqlite.org/lang_upsert.html.
-        rows = sa.select(staging).where(sa.true())
-        insert = sqlite.insert(target).from_select([c.name for c in staging.columns], rows)
-        key, values = statements.key_of(target), statements.values_of(target)
-        if not values:
-            return (insert.on_conflict_do_nothing(index_elements=key),)
-        return (
-            insert.on_conflict_do_update(
-                index_elements=key,
-                set_={name: insert.excluded[name] for name in values},
-                where=sa.or_(*statements.differing(target, insert.excluded)),
-            ),
-        )
+    def staging(self, name: str, columns: Sequence[sa.Column[Any]]) -> sa.Table:
+        return sa.Table(name, sa.MetaData(), *columns, prefixes=["TEMPORARY"], info={"temporary": True})
+
+    def same(self, one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        return one == other
+
+    def differs(self, one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        return one.is_distinct_from(other)
+
+    def upsert(self, target: sa.Table, staging: sa.Table) -> Statements:
+        return (on_conflict.upsert(sqlite.insert, target, staging),)
 
     def delete(self, target: sa.Table, staging: sa.Table) -> sa.ClauseElement:
         # A row value IN (...) is looked up by the primary key; EXISTS would read the whole target.
@@ -93,20 +107,14 @@ class Sqlite:
         staged = sa.select(*(staging.c[name] for name in key))
         return sa.delete(target).where(sa.tuple_(*(target.c[name] for name in key)).in_(staged))
 
-    def staging(self, name: str, columns: Sequence[sa.Column[Any]]) -> sa.Table:
-        return sa.Table(name, sa.MetaData(), *columns, prefixes=["TEMPORARY"], info={"temporary": True})
-
     def stored(self, rows: pl.DataFrame) -> pl.DataFrame:
         return sqlite_types.stored(rows)
 
     def restored(self, rows: pl.DataFrame, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
         return sqlite_types.restored(rows, types)
 
-    def explained(self, error: Exception) -> EtlError:
-        return sqlite_errors.explained(error, self.path, self.lock_timeout)
-
-    def nothing_to_undo(self, error: Exception) -> bool:
-        return "no transaction is active" in str(error)
+    def explained(self, failure: Failure) -> EtlError:
+        return sqlite_errors.explained(failure.text, self.path, self.lock_timeout)
 
 
 def _pragma(text: str, value: int) -> sa.ClauseElement:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import ConfigurationError, ContractError, EtlError, FatalError, TransientError
+from tasks.load.dialects.failure import LockedError, NothingToUndoError
 from tasks.load.dialects.sqlite_file import lock_holders
 
 
@@ -16,6 +17,11 @@ class _Meaning:
 
 _MEANINGS = (
     _Meaning(
+        ("no transaction is active",),
+        NothingToUndoError,
+        "The warehouse {path} has no transaction to roll back: the failure before it has ended it.",
+    ),
+    _Meaning(
         ("disk is full",),
         FatalError,
         "The disk is full: the warehouse {path}, or the temporary folder, could not be written. "
@@ -24,8 +30,8 @@ _MEANINGS = (
     _Meaning(
         ("readonly database", "read-only"),
         ConfigurationError,
-        "The warehouse {path} may only be read. Change the mode of the file and its folder, "
-        "or point ETL_WAREHOUSE_URL at a file that this user may write.",
+        "The warehouse {path} may only be read. Change the mode of the file and its folder, or point "
+        "ETL_WAREHOUSE_URL at a file that this user may write. A query that is streamed may never write.",
     ),
     _Meaning(
         ("file is not a database",),
@@ -69,16 +75,14 @@ _MEANINGS = (
         "Give the column one type with CAST(... AS ...).",
     ),
     _Meaning(
-        ("Failed to prepare query", "parameter count mismatch"),
+        ("Failed to prepare query", "parameter count mismatch", "no such", "syntax error"),
         ConfigurationError,
         "The warehouse {path} refuses the query ({text}). Correct the query, or load the dataset first.",
     ),
 )
 
 
-def explained(error: Exception, path: Path, lock_timeout: float) -> EtlError:
-    # The second line is the query, which does not help the reader of the message.
-    text = str(error).partition("\n")[0]
+def explained(text: str, path: Path, lock_timeout: float) -> EtlError:
     if "is locked" in text:
         return _locked(path, lock_timeout)
     for meaning in _MEANINGS:
@@ -87,10 +91,10 @@ def explained(error: Exception, path: Path, lock_timeout: float) -> EtlError:
     return FatalError(f"The warehouse {path} failed: {text}. Look SQLite's text up in its documentation.")
 
 
-def _locked(path: Path, lock_timeout: float) -> TransientError:
+def _locked(path: Path, lock_timeout: float) -> LockedError:
     holders = lock_holders(path)
     who = f"Its lock is held by {', '.join(holders)}" if holders else f"`lsof {path}` shows who holds it"
-    return TransientError(
+    return LockedError(
         f"The warehouse {path} is in use by another writer or reader, and did not become free within "
         f"{lock_timeout:g} s. {who}. Try again when it has ended, or wait longer with ?lock_timeout=... in "
         "ETL_WAREHOUSE_URL."

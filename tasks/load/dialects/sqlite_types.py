@@ -23,7 +23,7 @@ import polars.selectors as cs
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from tasks.errors import ContractError
+from tasks.load.dialects.refusal import no_type, refuse
 
 _SECONDS = {"ms": "%S%.3f", "us": "%S%.6f", "ns": "%S%.9f"}
 _TIME = "%H:%M:%S%.9f"
@@ -47,10 +47,7 @@ def column_type(column: dy.Column) -> TypeEngine[Any]:
     }
     found = simple.get(dtype.base_type())
     if found is None:
-        raise ContractError(
-            f"SQLite has no type for column {column.name} ({dtype}). Leave it in the lake (only_in_lake in "
-            "tasks/datasets.py), or turn it into text or numbers."
-        )
+        raise no_type("SQLite", column)
     return found
 
 
@@ -70,21 +67,14 @@ def kind(declared: str) -> str:
 
 def stored(rows: pl.DataFrame) -> pl.DataFrame:
     """Raises ContractError for NaN and for integers that SQLite cannot hold."""
-    _refuse(rows, cs.float(), pl.all().is_nan(), "NaN, which SQLite turns into NULL. Make it null or a number.")
-    _refuse(
+    refuse(rows, cs.float(), pl.all().is_nan(), "NaN, which SQLite turns into NULL. Make it null or a number.")
+    refuse(
         rows,
         cs.by_dtype(pl.UInt64),
         pl.all() > 2**63 - 1,
         "integers above 2^63 - 1, the largest that SQLite holds. Keep them as text.",
     )
     return rows.with_columns(_stored(name, dtype) for name, dtype in rows.schema.items())
-
-
-def _refuse(rows: pl.DataFrame, columns: cs.Selector, wrong: pl.Expr, why: str) -> None:
-    counts = rows.select(columns).select(wrong.sum())
-    bad = {name: n for name, n in (counts.row(0, named=True) if counts.width else {}).items() if n}
-    if bad:
-        raise ContractError(f"There are values (rows by column: {bad}) that are {why}")
 
 
 def _stored(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -1,5 +1,7 @@
 """What a lake in Blob Storage does about a service that is busy, slow, or lost on the way. The proxy is in between."""
 
+from typing import BinaryIO
+
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -182,10 +184,19 @@ def test_a_service_that_stays_busy_is_given_up(azurite: Azurite) -> None:
     assert len(proxy.seen) == SHORT.attempts
 
 
+def write_like_polars(file: BinaryIO) -> None:
+    """Its error quotes the one of the file, and is of its own type."""
+    try:
+        while True:
+            file.write(bytes(MEBIBYTE))
+    except TransientError as error:
+        raise pl.exceptions.ComputeError(f"parquet: underlying IO error: {error}") from None
+
+
 def test_an_upload_that_fails_says_so_in_our_words(azurite: Azurite) -> None:
     account = azurite.account()
     with fault_proxy(account.url, lambda r: Fault.BUSY if "comp=block" in r.target else None) as proxy:
-        store = store_in(account, proxy.url)
+        store = store_in(account, proxy.url, Patience(2, 0.01, 0.05, 20))
         with pytest.raises(TransientError, match="Uploading a block of raw/a/part"), store.create("raw/a/part") as file:
-            pl.DataFrame({"a": pl.int_range(3_000_000, eager=True).shuffle(1)}).write_parquet(file)
+            write_like_polars(file)
     assert list(store_in(account).entries("raw/")) == []

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from tasks.errors import TransientError
+from tasks.load.transaction import writing
 from tasks.load.warehouse import Part, open_warehouse
 from tests.tasks.load.examples import QUOTES
 
@@ -49,11 +50,9 @@ def load(say: Say, wait: Wait, url: str, snapshot: str, base: str | None = None)
 
 def hold(say: Say, wait: Wait, url: str) -> None:
     """Says `held` when it has the lock, and holds it until it is told to go on."""
-    with open_warehouse(url) as warehouse:
-        warehouse._connection.begin()
+    with open_warehouse(url) as warehouse, writing(warehouse._connection):
         say("held")
         wait()
-        warehouse._connection.rollback()
 
 
 def _parts(say: Say, snapshot: str, base: str | None) -> Iterator[Part]:

@@ -28,6 +28,11 @@ from tests.tasks.load.examples import QUOTES, part, quotes, table
 ROWS = quotes(("A", 1, 1.0, 1), ("B", 1, 2.0, None))
 
 
+@pytest.fixture
+def warehouse_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/warehouse.sqlite"
+
+
 def _load(path: Path, snapshot: str = "s1", rows: pl.DataFrame = ROWS) -> None:
     with open_warehouse(f"sqlite:///{path}") as warehouse:
         warehouse.load(QUOTES, [part(snapshot, rows)], run="r1")
@@ -59,7 +64,7 @@ def test_a_relative_path_is_taken_from_here(tmp_path: Path, monkeypatch: pytest.
     ("url", "reason"),
     [
         ("warehouse.sqlite", "not a URL of the form"),
-        ("oracle://scott:tiger@db/prices", r"begins with oracle://, which is not supported.*sqlite:///"),
+        ("oracle://scott:tiger@db/prices", r"begins with oracle://, which is not supported.*postgresql://"),
         ("sqlite://", "names no SQLite file"),
         ("sqlite:///:memory:", "names no SQLite file"),
         ("sqlite://host/file.sqlite", "names no SQLite file"),
@@ -304,11 +309,10 @@ def test_a_load_into_a_file_with_a_write_ahead_log_keeps_it(warehouse: Warehouse
     ],
 )
 def test_failures_that_are_hard_to_bring_about_are_explained(tmp_path: Path, text: str, kind: type) -> None:
-    found = sqlite_errors.explained(OSError(f"{text}\nquery was: SELECT 'secret'"), tmp_path / "w.sqlite", 1.0)
+    found = sqlite_errors.explained(text, tmp_path / "w.sqlite", 1.0)
 
     assert type(found) is kind
     assert str(tmp_path) in str(found)
-    assert "secret" not in str(found)
 
 
 def test_an_unkeyed_statement_leaves_its_error_and_no_open_cursor(warehouse: Warehouse) -> None:

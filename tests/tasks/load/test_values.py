@@ -87,19 +87,19 @@ def load(warehouse: Warehouse) -> Load:
     )
 
 
-def test_all_types_round_trip(warehouse: Warehouse, load: Load) -> None:
+def test_all_types_round_trip(exact: Warehouse, load: Load) -> None:
     load("s1", values(ROWS))
 
-    assert_frame_equal(table(warehouse, VALUES), values(ROWS), check_exact=True)
+    assert_frame_equal(table(exact, VALUES), values(ROWS), check_exact=True)
 
 
-def test_all_types_round_trip_through_staging_too(warehouse: Warehouse, load: Load) -> None:
+def test_all_types_round_trip_through_staging_too(exact: Warehouse, load: Load) -> None:
     load("s1", values(ROWS[:1]))
     result = load("s2", values(ROWS))
 
     assert (result.inserted, result.unchanged) == (len(ROWS) - 1, 1)
     assert load("s3", values(ROWS)).unchanged == len(ROWS)
-    assert_frame_equal(table(warehouse, VALUES), values(ROWS), check_exact=True)
+    assert_frame_equal(table(exact, VALUES), values(ROWS), check_exact=True)
 
 
 def test_a_column_of_nulls_keeps_its_type(warehouse: Warehouse, load: Load) -> None:
@@ -157,7 +157,8 @@ def test_values_of_a_query_are_bound(warehouse: Warehouse) -> None:
 
 
 def test_a_query_that_makes_no_sense_is_refused(warehouse: Warehouse) -> None:
-    with pytest.raises(ConfigurationError, match=r"refuses the query.*nowhere"):
-        warehouse.query("SELECT * FROM nowhere")
+    with pytest.raises(ConfigurationError, match=r"refuses the query.*nowhere") as raised:
+        warehouse.query("SELECT 'secret' FROM nowhere")
+    assert "secret" not in str(raised.value)
     with pytest.raises(ConfigurationError, match=r"takes the parameters \['a', 'b'\], but was given \['b', 'c'\]"):
         warehouse.query("SELECT :a, :b", {"b": 1, "c": 2})

@@ -138,7 +138,7 @@ def test_holidays_are_no_gap(lake):
 def test_a_code_of_which_a_part_failed_is_missing(lake):
     store(lake, HISTORY)
     fetched(lake)
-    fetch(lake, "history=00000-of-00001", ("AAPL.US", "failed"), ("IBM.US", "fetched"))
+    fetch(lake, "history=00000-of-00001", ("AAPL.US", "failed"), ("IBM.US", "fetched"), hours_ago=1)
     assert checked(lake)["completeness"].detail == "1 missing: AAPL.US (failed: so it said)"
 
 

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 import polars as pl
 
 from tasks.datasets import PRICE_MEASURES

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from tasks.datasets import PRICES, QUARANTINED_PRICES
+from tasks.datasets import FETCHES, PRICES, QUARANTINED_PRICES
 from tasks.errors import ContractError
 from tasks.extract.sample_market import SimulatedMarket
 from tasks.lake import Lake, open_lake
@@ -27,6 +27,7 @@ from tests.tasks.transform.examples import (
     market_rows,
     outcomes,
     prices,
+    publish,
     quarantined,
     raw_row,
     raw_rows,
@@ -108,6 +109,23 @@ def test_the_value_fetched_last_stands_in_whatever_order_they_are_curated(fetche
         assert dict(prices(lake).select("code", "close").rows()) == last
 
 
+def test_a_value_that_came_back_is_not_replaced_by_the_one_in_between(lake):
+    """The run that fetched 2 was killed, and is resumed after another one found the 1 of the beginning again."""
+    for hour, close in ((0, 1.0), (2, 1.0), (1, 2.0)):
+        window = Window(first=WINDOW.first, last=WINDOW.last + timedelta(days=hour))
+        receive(lake, raw_row(fetched=hour, close=close), window)
+        assert curated(lake, window).revised == 0
+    assert prices(lake).select("close", "fetched_at").rows() == [(1.0, at(2))]
+
+
+def test_of_two_fetches_of_a_window_the_later_stands(lake):
+    """An attempt with other shards left its rows in partitions of other names."""
+    receive(lake, raw_row(fetched=2, close=2.0), part="window=00000-of-00001")
+    receive(lake, raw_row(fetched=1, close=1.0), part="window=00001-of-00002")
+    assert curated(lake) == Figures(received=2, duplicates=1, added=1)
+    assert prices(lake)["close"].to_list() == [2.0]
+
+
 def test_of_conflicting_duplicates_the_one_that_came_last_stands(lake):
     receive(lake, raw_rows(raw_row(close=1.0), raw_row(close=3.0), raw_row(close=2.0)))
     assert curated(lake) == Figures(received=3, duplicates=2, added=1)
@@ -184,11 +202,10 @@ def test_codes_of_which_a_part_failed_are_held_back_until_it_is_there(lake):
 
 def test_quarantine_follows_the_outcomes_though_no_bar_changed(lake):
     receive(lake, raw_row("A.US"), fetches=outcomes(("A.US", "fetched", None, 0)))
-    failed = outcomes(("A.US", "refused", "not JSON", 1))
-    receive(lake, raw_rows(), fetches=failed, part=HISTORY)
+    publish(lake, FETCHES, f"window={WINDOW}/{HISTORY}", outcomes(("A.US", "refused", "not JSON", 1)))
     curated(lake)
     assert quarantined(lake).height == 1
-    receive(lake, raw_rows(), fetches=outcomes(("A.US", "unknown", None, 2)), part=HISTORY)
+    publish(lake, FETCHES, f"window={WINDOW}/{HISTORY}", outcomes(("A.US", "unknown", None, 2)))
     curated(lake)
     assert quarantined(lake).is_empty()
 
@@ -199,21 +216,21 @@ def test_figures_that_do_not_add_up_are_refused():
         Figures(received=3, added=1).balanced()
 
 
-def _curate_days(folder: str, days: Sequence[date], start: Barrier) -> None:
+def _curate_days(folder: str, days: Sequence[date], together: Barrier) -> None:
     lake = open_lake(folder)
-    start.wait(60)
     for day in days:
         window = Window(first=day, last=day)
         receive(lake, raw_row(day=str(day)), window)
+        together.wait(60)
         curated(lake, window)
 
 
 def test_two_processes_at_the_same_partition_lose_nothing(tmp_path):
     days = [date(2024, 1, 1) + timedelta(days=n) for n in range(16)]
     context = multiprocessing.get_context("spawn")
-    start = context.Barrier(2)
+    together = context.Barrier(2)
     halves = [days[0::2], days[1::2]]
-    processes = [context.Process(target=_curate_days, args=(str(tmp_path), half, start)) for half in halves]
+    processes = [context.Process(target=_curate_days, args=(str(tmp_path), half, together)) for half in halves]
     for process in processes:
         process.start()
     for process in processes:

@@ -52,6 +52,11 @@ def test_a_day_that_was_not_asked_for():
     assert bad["reasons"].to_list() == ["not one of the days asked for"]
 
 
+def test_a_day_that_is_none_is_reason_enough():
+    _, bad = judged(received(raw_row(day="x"), asked_for=None), [])
+    assert bad["reasons"].to_list() == ["date is missing or cannot be read"]
+
+
 def test_good_rows_are_typed():
     good, bad = judged(received(raw_row(volume=99.6)), [])
     assert good.schema == PRICES.polars_schema

@@ -3,7 +3,7 @@
 import math
 from datetime import date, timedelta
 
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.datasets import RAW_PRICES
+from tasks.datasets import PRICES, RAW_PRICES, shard_of
 from tasks.extract.sample_market import SimulatedMarket
 from tasks.lake import Lake, open_lake
 from tasks.transform.restatement import restated
@@ -97,10 +97,12 @@ def test_four_decimals_are_not_a_restatement(lake, close, noise):
 
 
 def test_a_code_without_older_history_has_none_to_restate(lake):
-    known(lake, "B.US")
+    shard = shard_of("A.US", PRICES.shards)
+    old, new = [c for n in range(99) if shard_of(c := f"{n}.US", PRICES.shards) == shard][:2]  # in one partition
+    known(lake, old)
     receive(lake, bars("A.US", AGAIN), AGAIN)
     curated(lake, AGAIN)
-    rows = raw_rows(bars("A.US", AGAIN, 1, factor=0.5), bars("C.US", AGAIN, 1, factor=0.5), bars("B.US", AGAIN, 1))
+    rows = raw_rows(bars("A.US", AGAIN, 1, factor=0.5), bars(new, AGAIN, 1, factor=0.5), bars(old, AGAIN, 1))
     assert found(lake, rows) == {}
 
 

@@ -1,0 +1,62 @@
+"""Removes from the lake what nobody will read again: superseded snapshots, and files of runs that died.
+
+`.dev/python -m flows.housekeeping --help` runs it from a shell.
+"""
+
+import argparse
+import asyncio
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import acreate_table_artifact
+from prefect.settings import PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
+
+from tasks.errors import EtlError
+from tasks.lake import configured_lake
+from tasks.lake.housekeeping import Kept, housekeep
+
+_RETENTION_DAYS = 7.0
+
+
+@flow(name="housekeeping")
+async def housekeeping(retention_days: float = _RETENTION_DAYS) -> list[Kept]:
+    """Removes snapshots that have not been current for so long, and what died runs left behind.
+
+    Args:
+        retention_days: A read, and a run, may take as long as that. At least an hour, which is 0.042.
+    """
+    return await tidy_lake(timedelta(days=retention_days))
+
+
+@task
+async def tidy_lake(retention: timedelta) -> list[Kept]:
+    """Removes what is expired in each dataset of the catalogue; what became of it is kept as an artifact."""
+    lake = configured_lake()
+    results = await asyncio.to_thread(housekeep, lake, retention, datetime.now(UTC))
+    for kept in results:
+        text = "%s: %d snapshots removed, %d bytes; %d stay, for they are being read"
+        get_run_logger().info(text, kept.dataset, kept.removed, kept.bytes, kept.being_read)
+    await acreate_table_artifact(
+        [asdict(kept) for kept in results], key="housekeeping", description=f"Older than {retention}, and not current"
+    )
+    return results
+
+
+def main() -> None:
+    """The flow from a shell, on a temporary Prefect API where none is configured."""
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.housekeeping", description="Removes superseded snapshots and abandoned files of the lake."
+    )
+    parser.add_argument("--retention-days", type=float, default=_RETENTION_DAYS, help="how long they are kept (7)")
+    options = parser.parse_args()
+    try:
+        # A temporary server that reports its start competes with its own migrations for the database.
+        with temporary_settings({PREFECT_SERVER_ANALYTICS_ENABLED: False}):
+            asyncio.run(housekeeping(options.retention_days))
+    except EtlError as error:
+        raise SystemExit(f"\n{error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Wide vendor files dropped into the landing state: read, reshaped, curated, measured, loaded, put away.
+
+`.dev/python -m flows.vendor_file --help` runs it from a shell.
+"""
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.states import Failed
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+from rich.markdown import Markdown
+
+from flows.shell import run_in_shell
+from tasks.errors import ContractError, TransientError
+from tasks.extract import Layout, extract_vendor_file, find_vendor_files, put_away_vendor_file
+from tasks.lake import configured_lake
+from tasks.lake.landing import Landed, Landing, Shelf
+from tasks.load import LoadResult, RunRow, load_table, record_run
+from tasks.publish import FileReport, publish_vendor_summary
+from tasks.transform import FileFigures, curate_vendor_file, measure_vendor_values
+
+_DATES_IN_MEAN = 50
+_AS_THE_FILE_TELLS = Layout()
+
+
+class Report(BaseModel):
+    """What a run tells whoever started it: each file's outcome, and the summary as Markdown."""
+
+    files: list[FileReport]
+    summary: str
+
+
+@flow(name="vendor-file")
+async def vendor_file(
+    files: list[str] | None = None, layout: Layout = _AS_THE_FILE_TELLS, dates_in_mean: int = _DATES_IN_MEAN
+) -> Report:
+    """Takes the wide files that wait in `landing/`, each once, and brings their values into the warehouse.
+
+    Args:
+        files: Patterns such as *.csv or acme/*, of paths below landing/. Empty: all files.
+        layout: What the files do not tell themselves. A folder's name is the series of the files that are in it.
+        dates_in_mean: Over how many of a code's dates, up to each, its mean is taken.
+    """
+    started = datetime.now(UTC)
+    reports = [await _take(file, layout) for file in await find_vendor_files(files or ["*"])]
+    await measure_vendor_values(dates_in_mean)
+    loaded = sum([await load_table(table) for table in ("vendor_values", "vendor_measures")], start=LoadResult())
+    summary = await publish_vendor_summary(reports, loaded.inserted, loaded.updated, loaded.deleted)
+    await record_run(_row(reports, loaded, started))
+    if failed := [f"{r.file}: {r.reason}" for r in reports if r.outcome == "failed"]:
+        raise ContractError(f"{len(failed)} of {len(reports)} files are in landing/failed. {' '.join(failed)}")
+    if left := [f"{r.file}: {r.reason}" for r in reports if r.outcome == "left"]:
+        return Failed(name="Resumable", message=" ".join(left))  # type: ignore[return-value]  # it becomes the run's state
+    return Report(files=reports, summary=summary)
+
+
+async def _take(file: Landed, layout: Layout) -> FileReport:
+    """Brings one file into the lake, and puts it away. What is wrong with it is its own affair, not the others'."""
+    run = str(flow_run.id)
+    with Landing(configured_lake().store).taking(file, run) as mine:
+        if not mine:
+            return FileReport(file=file.path, outcome="busy", run=run, reason="another run takes it")
+        try:
+            extracted = await extract_vendor_file(file, layout)
+            figures = await curate_vendor_file(file, extracted.columns, extracted.rows)
+        except TransientError as error:
+            return FileReport(file=file.path, outcome="left", run=run, reason=str(error))
+        except ContractError as error:
+            report = FileReport(file=file.path, outcome="failed", run=run, reason=str(error))
+        else:
+            report = _done(file, figures, run)
+        shelf: Shelf = "done" if report.outcome == "done" else "failed"
+        await put_away_vendor_file(file, shelf, report.model_dump_json(indent=1))
+        return report
+
+
+def _done(file: Landed, figures: FileFigures, run: str) -> FileReport:
+    rows = figures.rows
+    return FileReport(
+        file=file.path,
+        outcome="done",
+        run=run,
+        cells=figures.cells,
+        values=rows.received,
+        published=rows.published,
+        revised=rows.revised,
+        quarantined=rows.quarantined,
+        duplicates=rows.duplicates,
+    )
+
+
+def _row(reports: Sequence[FileReport], loaded: LoadResult, started: datetime) -> RunRow:
+    return RunRow(
+        run=str(flow_run.id),
+        flow="vendor-file",
+        started=started,
+        ended=datetime.now(UTC),
+        state="files failed" if any(r.outcome == "failed" for r in reports) else "loaded",
+        rows_in=sum(r.values for r in reports),
+        rows_out=sum(r.published for r in reports),
+        quarantined=sum(r.quarantined for r in reports),
+        duplicates=sum(r.duplicates for r in reports),
+        revised=sum(r.revised for r in reports),
+        loaded=loaded.inserted + loaded.updated,
+    )
+
+
+def main() -> None:
+    """The flow from a shell. Prints the run summary."""
+    options = _parser().parse_args()
+    given = {name: value for name in Layout.model_fields if (value := getattr(options, name)) is not None}
+    try:
+        layout = Layout.model_validate(given)
+    except ValidationError as error:
+        raise SystemExit("\n".join(f"--{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
+    report = run_in_shell(vendor_file(options.files, layout, options.dates_in_mean))
+    Console().print(Markdown(report.summary))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.vendor_file",
+        description="Wide vendor files from landing/ of the lake into the lake's datasets and the warehouse.",
+    )
+    parser.add_argument("files", nargs="*", help="patterns of paths below landing/, such as *.csv; none: all files")
+    parser.add_argument(
+        "--dates-in-mean", type=int, default=_DATES_IN_MEAN, help=f"of each code ({_DATES_IN_MEAN})", metavar="N"
+    )
+    for name, field in Layout.model_fields.items():
+        several = "*" if isinstance(field.get_default(), list) else None
+        text = (field.description or "").replace("%", "%%")
+        parser.add_argument(f"--{name.replace('_', '-')}", nargs=several, metavar=name.upper(), help=text)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Reads a wide vendor file, CSV or Excel: identifier, descriptions, and then one column per date.
+
+What the file itself does not tell is in a Layout. Nothing is guessed: what may be read in two ways is refused, and the
+message says what to set."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from tasks.datasets import RAW_VENDOR_COLUMNS, RAW_VENDOR_ROWS, shard_of
+from tasks.errors import ContractError
+from tasks.extract.wide_excel import open_excel
+from tasks.extract.wide_header import Header, read_header
+from tasks.extract.wide_layout import Decimal, Layout
+from tasks.extract.wide_numbers import DecimalMark, cleaned, to_numbers
+from tasks.extract.wide_sheet import Grid, Sheet
+from tasks.extract.wide_text import open_text
+
+_ZIP, _OLE, _GZIP = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class WideFile:
+    sheet: Sheet
+    header: Header
+    layout: Layout
+
+    def columns(self) -> pl.DataFrame:
+        """Frame of RAW_VENDOR_COLUMNS: the columns of dates."""
+        rows = [(place, column.name, column.date) for place, column in enumerate(self.header.dates)]
+        return pl.DataFrame(rows, schema=RAW_VENDOR_COLUMNS.polars_schema, orient="row")
+
+    def rows(self) -> Iterator[pl.DataFrame]:
+        """Frames of RAW_VENDOR_ROWS: the rows that have an identifier or a value, some at a time.
+
+        Raises ContractError for a decimal mark that nothing proves, a value in a column without a name, and no rows."""
+        decimal = self.layout.decimal or self._decimal()
+        count = 0
+        for grid in self.sheet.grids():
+            self._check_nameless(grid)
+            rows = self._rows(grid, decimal)
+            count += rows.height
+            yield rows
+        if not count:
+            raise ContractError("The file has no row below its header. Drop one that has, or set layout.skip_rows.")
+
+    def _decimal(self) -> Decimal:
+        mark = DecimalMark()
+        for grid in self.sheet.grids():
+            mark.look(self._texts(grid))
+        return mark.decide()
+
+    def _rows(self, grid: Grid, decimal: Decimal) -> pl.DataFrame:
+        texts = self._texts(grid)
+        values = to_numbers(texts, decimal)
+        unread = texts.set(values.is_not_null(), None)
+        if grid.numbers is not None:
+            values = values.zip_with(values.is_not_null(), self._cells(grid.numbers))
+        height, width = grid.texts.height, len(self.header.dates)
+        codes = grid.texts[str(self.header.identifier)].str.strip_chars()
+        frame = pl.DataFrame(
+            {
+                "shard": pl.Series([shard_of(c or "", RAW_VENDOR_ROWS.shards) for c in codes], dtype=pl.UInt8),
+                "row": pl.Series(range(grid.first_row, grid.first_row + height), dtype=pl.UInt32),
+                "code": codes.set(codes == "", None),
+                "values": values.reshape((height, width)).arr.to_list(),
+            }
+        )
+        rows = frame.join(_lists(unread, grid.first_row, width), on="row", how="left", maintain_order="left")
+        has_value = pl.col("values").list.drop_nulls().list.len() > 0
+        return rows.filter(pl.col("code").is_not_null() | pl.col("unread").is_not_null() | has_value)
+
+    def _texts(self, grid: Grid) -> pl.Series:
+        """The cells of dates that are texts, row by row; null for those that stand for no value."""
+        return cleaned(self._cells(grid.texts), self.layout.no_value)
+
+    def _cells(self, frame: pl.DataFrame) -> pl.Series:
+        return frame.select(pl.concat_arr(str(c.position) for c in self.header.dates)).to_series().explode()
+
+    def _check_nameless(self, grid: Grid) -> None:
+        for position in self.header.nameless:
+            texts = cleaned(grid.texts[str(position)], self.layout.no_value)
+            numbers = grid.numbers[str(position)] if grid.numbers is not None else texts.clear(texts.len())
+            found = (texts.is_not_null() | numbers.is_not_null()).arg_true()
+            if found.len():
+                raise ContractError(
+                    f"Row {grid.first_row + found[0]} has a value in column {position + 1}, which has no name in the "
+                    "header. Name it, or empty it."
+                )
+
+
+def open_wide_file(path: Path, layout: Layout) -> WideFile:
+    """Tells by the first bytes whether it is CSV or Excel, whatever it is called.
+
+    Raises ContractError for what is neither, and for a header that cannot be read without doubt."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head.startswith(_OLE):
+        raise ContractError("The file is an Excel workbook of before 2007, or one with a password. Save it as .xlsx.")
+    if head.startswith(_GZIP):
+        raise ContractError("The file is packed by gzip. Drop it unpacked.")
+    sheet: Sheet = open_excel(path, layout) if head == _ZIP else open_text(path, layout)
+    return WideFile(sheet, read_header(sheet.header, layout), layout)
+
+
+def _lists(unread: pl.Series, first_row: int, width: int) -> pl.DataFrame:
+    """`row, unread_at, unread` of the rows with a cell that is no number, from all cells row by row."""
+    at = unread.is_not_null().arg_true()
+    cells = pl.DataFrame({"at": at, "unread": unread.gather(at)}).select(
+        row=(pl.col("at") // width + first_row).cast(pl.UInt32),
+        unread_at=(pl.col("at") % width).cast(pl.UInt32),
+        unread="unread",
+    )
+    return cells.group_by("row", maintain_order=True).agg("unread_at", "unread")
