@@ -19,7 +19,10 @@ from tasks.load.dialects.refusal import refuse_same_names
 from tasks.load.statements import compiled
 
 _CHUNK = 50_000  # rows: the driver encodes the next ones while the server takes these
-_SERVER = re.compile(r".*?(?=\b(?:ERROR|FATAL|PANIC):)", re.DOTALL)  # before the server's words comes the query
+_QUERY = re.compile(
+    r"^.*Failed to execute query '.*': ", re.DOTALL
+)  # what libpq's driver puts before the server's words
+_SERVER = re.compile(r"^.*?(?=\b(?:ERROR|FATAL|PANIC):)", re.DOTALL)
 _TOLD = ("DETAIL:", "HINT:")  # the lines after the first that do not repeat the query or a row
 
 
@@ -98,7 +101,7 @@ def explained(dialect: Dialect) -> Iterator[None]:
 
 
 def failure(error: Exception) -> Failure:
-    first, *others = _SERVER.sub("", str(error), count=1).splitlines() or [type(error).__name__]
+    first, *others = _SERVER.sub("", _QUERY.sub("", str(error))).splitlines() or [type(error).__name__]
     text = " ".join([first, *(line for line in others if line.startswith(_TOLD))])
     return Failure(text, state=getattr(error, "sqlstate", None) or "")
 

@@ -21,12 +21,25 @@ def judged(received: pl.DataFrame, unfit: Sequence[str]) -> tuple[pl.DataFrame, 
         volume=pl.col("volume").round().cast(pl.Int64, strict=False),
         asked_for=pl.col("asked_for").fill_null(value=True),  # a date that is none is reason enough
     )
-    good, failure = _Received.filter(typed, cast=True)
+    fit, failure = _Received.filter(typed, cast=True)
     why = reasons(failure, _Received, PRICES.polars_schema.names(), "row")
-    broken = received.join(why, on="row", maintain_order="left")
-    half = received.filter(is_unfit).with_columns(reasons=pl.lit("another part of this code could not be fetched"))
+    clashing = pl.col("row").is_in(_clashing(fit).implode())
+    parts = [
+        received.join(why, on="row", maintain_order="left"),
+        received.filter(clashing).with_columns(reasons=pl.lit("another record of the same day says otherwise")),
+        received.filter(is_unfit).with_columns(reasons=pl.lit("another part of this code could not be fetched")),
+    ]
     columns = QUARANTINED_PRICES.polars_schema.names()
-    return good.select(PRICES.polars_schema.names()), pl.concat([broken.select(columns), half.select(columns)])
+    good = fit.filter(~clashing).select(PRICES.polars_schema.names())
+    return good, pl.concat([part.select(columns) for part in parts])
+
+
+def _clashing(rows: pl.DataFrame) -> pl.Series:
+    """Numbers of the rows that contradict another of the same answer: which of them is right, nobody knows."""
+    same = ["code", "date", "fetched_at"]
+    repeated = rows.filter(pl.struct(same).is_duplicated())
+    values = pl.struct(pl.exclude("row", "asked_for", *same))
+    return repeated.filter(values.n_unique().over(same) > 1).get_column("row")
 
 
 def read_day(text: pl.Expr) -> pl.Expr:
@@ -39,6 +52,10 @@ class _Received(PriceRow):
 
     row = dy.UInt32()
     asked_for = dy.Bool()
+
+    @dy.rule()
+    def high_is_below_low(cls) -> pl.Expr:  # noqa: N805 - dataframely passes the class
+        return pl.col("high") >= pl.col("low")
 
     @dy.rule()
     def not_one_of_the_days_asked_for(cls) -> pl.Expr:  # noqa: N805 - dataframely passes the class

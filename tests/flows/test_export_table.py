@@ -302,7 +302,6 @@ def test_a_million_rows_need_little_memory(shop: Shop, prefect_api: str, file_fo
     assert run.returncode == 0, run.stderr[-3000:]
     rows, kib = map(int, run.stdout.split()[-2:])
     assert rows == 1_000_000
-    print("MEASURED", shop.kind, file_format, kib // 1024)
     assert kib < 400 * 1024, f"{kib / 1024:.0f} MiB"
 
 

@@ -18,6 +18,7 @@ PASSING = (
     "reset",
     "cut_off",
     "slow",
+    "hang",
     "html_page",
     "broken_json",
 )
@@ -29,9 +30,18 @@ DAMAGE = (
     "null_number",
     "text_number",
     "duplicate_records",
+    "conflicting_records",
     "negative_price",
+    "high_below_low",
     "outside_range",
 )
+
+
+def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of three requests are struck."""
+    monkeypatch.setenv("ETL_SOURCE_ATTEMPTS", "40")
+    monkeypatch.setenv("ETL_SOURCE_RETRY_WAIT_SECONDS", "0")
+    monkeypatch.setenv("ETL_SOURCE_TIMEOUT_SECONDS", "2")
 
 
 def faults(*names: str, rate: float = 0.1, **parameters: object) -> Faults:
@@ -41,8 +51,7 @@ def faults(*names: str, rate: float = 0.1, **parameters: object) -> Faults:
 
 
 def test_what_trying_again_heals_leaves_no_trace(house: House, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ETL_SOURCE_ATTEMPTS", "30")  # two of three are struck
-    monkeypatch.setenv("ETL_SOURCE_RETRY_WAIT_SECONDS", "0")
+    be_patient(monkeypatch)
     served.faults = faults(*PASSING)
     house.run()
     stored = house.table("prices").with_columns(pl.col("date").str.to_date())
@@ -50,8 +59,12 @@ def test_what_trying_again_heals_leaves_no_trace(house: House, served: Served, m
     assert served.requests.by_status.keys() >= {429, 500, 502, 503}
 
 
-def test_what_a_source_spoils_is_named_and_the_rest_is_right(house: House, served: Served) -> None:
-    served.faults = faults(*DAMAGE)
+def test_with_everything_wrong_what_is_lost_is_named_and_the_rest_is_right(
+    house: House, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that a source can have, but for what stops a run at once: see test_refusals.py."""
+    be_patient(monkeypatch)
+    served.faults = faults(*PASSING, *DAMAGE)
     report = house.run()
     expected = market_frame(served.market, "US", YEAR)
     stored = house.table("prices").with_columns(pl.col("date").str.to_date())

@@ -26,9 +26,7 @@ def test_a_window_that_ends_before_it_starts(house: House) -> None:
 
 
 def test_what_is_no_code(house: House) -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"'BAD CODE' is not an instrument's code"
-    ):
+    with pytest.raises(ConfigurationError, match=r"'BAD CODE' is not an instrument's code"):
         house.run(["BAD CODE"])
 
 

@@ -109,8 +109,14 @@ _BY_TEXT = (
 )
 
 
+# Of ODBC's own states, these say no more than that something failed.
+_VAGUE = ("", "08001", "HY000")
+
+
 def explained(failure: Failure, place: str) -> EtlError:
-    for meaning in _BY_STATE if failure.state else _BY_TEXT:
-        if failure.state.startswith(meaning.signs) if failure.state else any(s in failure.text for s in meaning.signs):
+    by_text = failure.state in _VAGUE
+    for meaning in _BY_TEXT if by_text else _BY_STATE:
+        found = any(s in failure.text for s in meaning.signs) if by_text else failure.state.startswith(meaning.signs)
+        if found:
             return meaning.kind(meaning.message.format(place=place, text=failure.text))
     return FatalError(f"{place} failed: {failure.text} (SQLSTATE {failure.state or 'unknown'}).")

@@ -15,24 +15,26 @@ class CuttingProxy:
     port: int
     cuts: int = 0
     _sign: bytes | None = None
+    _began: bool = False
     _bytes_more: int = 0
     _answered: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def cut_at(self, sign: bytes, *, bytes_more: int = 0, answered: bool = False) -> None:
-        """When the client next sends this: before the server sees it; so many bytes later; or in place of its answer."""
+        """When the client next sends this: before the server sees it; so many bytes later; or instead of its answer."""
         with self._lock:
             self._sign, self._bytes_more, self._answered = sign, bytes_more, answered
 
     def client_sent(self, sent: bytes, seen: bytes) -> "_Verdict":
         """`seen` is what came before, and `sent` its end."""
         with self._lock:
-            if self._sign is None or self._sign not in seen:
+            self._began |= self._sign is not None and self._sign in seen
+            if not self._began:
                 return _Verdict(sent)
             if self._bytes_more > 0:
                 self._bytes_more -= len(sent)
                 return _Verdict(sent)
-            self._sign = None
+            self._sign, self._began = None, False
             self.cuts += 1
             return _Verdict(sent, forget_answer=True) if self._answered else _Verdict(b"", cut=True)
 

@@ -16,7 +16,7 @@ _LEDGER = pl.DataFrame(schema={name: column.dtype for name, column in Loads.colu
 
 @dataclass
 class Recorder:
-    """`tables` are there already; of the rows that are staged, so many are in the target, and so many of those differ."""
+    """`tables` are there already; so many of the rows staged are in the target, and so many of those differ."""
 
     tables: dict[str, list[tuple[str, str, bool, int]]]  # columns: name, type, required, place in the key
     matched: int = 0

@@ -32,7 +32,7 @@ PHASES = {
     "merging": b"ON CONFLICT",
     "dropping the staging table": b"DROP TABLE etl_staging_quotes",
     "writing the ledger": b"INSERT INTO etl_loads",
-    "committing": b"COMMIT",
+    "committing": b"COMMIT\0",
 }
 STAGING = {"postgresql": b"COPY ", "odbc+postgresql": b"FROM unnest("}
 
@@ -101,11 +101,9 @@ def test_a_connection_that_breaks_among_the_rows_changes_nothing(
     _is_as_before(url)
 
 
-def test_when_only_the_answer_to_the_commit_is_lost_the_ledger_knows(
-    postgres: Postgres, url: str, scheme: str
-) -> None:
+def test_when_only_the_answer_to_the_commit_is_lost_the_ledger_knows(postgres: Postgres, url: str, scheme: str) -> None:
     with cutting_proxy(postgres.port) as proxy, _through(proxy, url, scheme) as warehouse:
-        proxy.cut_at(b"COMMIT", answered=True)
+        proxy.cut_at(b"COMMIT\0", answered=True)
         with pytest.raises(TransientError, match=r"was lost .*the ledger shows what was"):
             _load(warehouse)
         assert proxy.cuts == 1

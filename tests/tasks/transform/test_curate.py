@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import polars as pl
 import pytest
@@ -65,9 +66,10 @@ def test_every_row_is_accounted_for(rows):
         assert PRICES.schema.is_valid(known)
         assert bad["reasons"].str.len_chars().gt(0).all()
         received = raw_rows(*rows).select(bad.columns[:-1])
-        assert sorted(map(repr, bad.drop("reasons").rows())) == sorted(
-            repr(row) for row in received.rows() if not _is_sound(received.columns, row)
-        )
+        sound = [row for row in received.rows() if _is_sound(received.columns, row)]
+        taken = [row for row in sound if not any(_contradict(received.columns, row, other) for other in sound)]
+        refused = [repr(row) for row in received.rows() if row not in taken]
+        assert sorted(map(repr, bad.drop("reasons").rows())) == sorted(refused)
 
         before = snapshots(lake, PRICES, QUARANTINED_PRICES)
         again = curated(lake)
@@ -77,13 +79,19 @@ def test_every_row_is_accounted_for(rows):
 
 def _is_sound(names: Sequence[str], row: tuple[object, ...]) -> bool:
     """The contract once more, value by value."""
-    bar = dict(zip(names, row, strict=True))
+    bar: dict[str, Any] = dict(zip(names, row, strict=True))
     values = [bar[name] for name in columns]
     return (
         bar["date"] in {"2024-01-02", "2024-01-03", "2024-01-31"}
         and all(isinstance(v, float) and math.isfinite(v) and v >= 0 for v in values)
         and all(v != 0 for v in values[:-1])
+        and bar["high"] >= bar["low"]
     )
+
+
+def _contradict(names: Sequence[str], one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    key = [names.index(name) for name in ("code", "date", "fetched_at")]
+    return all(one[i] == other[i] for i in key) and one != other
 
 
 fetched = st.lists(  # of one day: hour, code, close
@@ -126,10 +134,12 @@ def test_of_two_fetches_of_a_window_the_later_stands(lake):
     assert prices(lake)["close"].to_list() == [2.0]
 
 
-def test_of_conflicting_duplicates_the_one_that_came_last_stands(lake):
-    receive(lake, raw_rows(raw_row(close=1.0), raw_row(close=3.0), raw_row(close=2.0)))
-    assert curated(lake) == Figures(received=3, duplicates=2, added=1)
-    assert prices(lake)["close"].to_list() == [2.0]
+def test_records_of_one_answer_that_contradict_each_other_go_to_quarantine(lake):
+    again = raw_row(code="B.US", close=4.0)
+    receive(lake, raw_rows(raw_row(close=1.0), raw_row(close=3.0), raw_row(close=1.0), again, again))
+    assert curated(lake) == Figures(received=5, quarantined=3, duplicates=1, added=1)
+    assert prices(lake)["code"].to_list() == ["B.US"]
+    assert set(quarantined(lake)["reasons"]) == {"another record of the same day says otherwise"}
 
 
 def test_revised_rows_replace_exactly_those(lake):

@@ -23,7 +23,7 @@ def received(rows: pl.DataFrame, *, asked_for: bool | None = True) -> pl.DataFra
         ({"close": 0.0}, "close is not above zero"),
         ({"open": None}, "open is missing or cannot be read"),
         ({"high": math.nan}, "high is not a number"),
-        ({"low": math.inf}, "low is infinite"),
+        ({"low": math.inf}, "low is infinite; high is below low"),
         ({"adjusted_close": None}, "adjusted_close is missing or cannot be read"),
         ({"volume": -1.0}, "volume is below zero"),
         ({"volume": None}, "volume is missing or cannot be read"),
