@@ -94,8 +94,9 @@ def _vault_handler(vault: Vault) -> type[_Handler]:
                 )
             elif path == "secrets":
                 self.answer(200, self._page(int(query.get("skip", ["0"])[0])))
+            elif (name := path.split("/")[1]) not in vault.secrets:
+                self.answer(404, _error("SecretNotFound", f"A secret with (name/id) {name} was not found."))
             else:
-                name = path.split("/")[1]
                 self.answer(200, {"value": vault.secrets[name], "id": self._id(name) + "/v1", "attributes": {}})
 
         def _page(self, skip: int) -> dict[str, object]:

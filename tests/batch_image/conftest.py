@@ -1,0 +1,3 @@
+from tests.batch_image.image import image
+
+__all__ = ["image"]
