@@ -16,16 +16,15 @@ import polars as pl
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.blocks.system import Secret
-from prefect.exceptions import FailedRun
 from prefect.runtime import flow_run
-from prefect.settings import PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
 from pydantic import SecretStr
 from rich.console import Console
 from rich.markdown import Markdown
 
+from flows.shell import run_in_shell
 from tasks.database import open_stream
 from tasks.database.types import read_types, typed
-from tasks.errors import ConfigurationError, EtlError, redact
+from tasks.errors import ConfigurationError, redact
 from tasks.lake import configured_lake
 from tasks.lake.encoding import FileFormat
 from tasks.lake.exports import Exported, check_name, publish_export
@@ -145,13 +144,7 @@ def main() -> None:
     run = export_table(
         options.name, query, dict(options.parameter), options.format, dict(options.type), options.warehouse
     )
-    try:
-        # A temporary server that reports its start competes with its own migrations for the database.
-        with temporary_settings({PREFECT_SERVER_ANALYTICS_ENABLED: False}):
-            exported = asyncio.run(run)
-    except (EtlError, FailedRun) as error:
-        raise SystemExit(f"\n{error}") from None
-    Console().print(Markdown(_told(exported)))
+    Console().print(Markdown(_told(run_in_shell(run))))
 
 
 def _parser() -> argparse.ArgumentParser:

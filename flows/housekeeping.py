@@ -1,4 +1,4 @@
-"""Removes from the lake what nobody will read again: superseded snapshots, and files of runs that died.
+"""Removes what nobody will read again: superseded snapshots, files of runs that died, and old staging tables.
 
 `.dev/python -m flows.housekeeping --help` runs it from a shell.
 """
@@ -10,23 +10,26 @@ from datetime import UTC, datetime, timedelta
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
-from prefect.settings import PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
+from rich.console import Console
 
-from tasks.errors import EtlError
+from flows.shell import run_in_shell
 from tasks.lake import configured_lake
 from tasks.lake.housekeeping import Kept, housekeep
+from tasks.load import remove_staging
 
 _RETENTION_DAYS = 7.0
 
 
 @flow(name="housekeeping")
 async def housekeeping(retention_days: float = _RETENTION_DAYS) -> list[Kept]:
-    """Removes snapshots that have not been current for so long, and what died runs left behind.
+    """Removes snapshots that have not been current for so long, and what died runs left in lake and warehouse.
 
     Args:
         retention_days: A read, and a run, may take as long as that. At least an hour, which is 0.042.
     """
-    return await tidy_lake(timedelta(days=retention_days))
+    kept = await tidy_lake(timedelta(days=retention_days))
+    await remove_staging()
+    return kept
 
 
 @task
@@ -46,16 +49,14 @@ async def tidy_lake(retention: timedelta) -> list[Kept]:
 def main() -> None:
     """The flow from a shell, on a temporary Prefect API where none is configured."""
     parser = argparse.ArgumentParser(
-        prog="python -m flows.housekeeping", description="Removes superseded snapshots and abandoned files of the lake."
+        prog="python -m flows.housekeeping",
+        description="Removes superseded snapshots, abandoned files and old staging tables.",
     )
     parser.add_argument("--retention-days", type=float, default=_RETENTION_DAYS, help="how long they are kept (7)")
     options = parser.parse_args()
-    try:
-        # A temporary server that reports its start competes with its own migrations for the database.
-        with temporary_settings({PREFECT_SERVER_ANALYTICS_ENABLED: False}):
-            asyncio.run(housekeeping(options.retention_days))
-    except EtlError as error:
-        raise SystemExit(f"\n{error}") from None
+    results = run_in_shell(housekeeping(options.retention_days))
+    removed, freed = sum(kept.removed for kept in results), sum(kept.bytes for kept in results)
+    Console().print(f"{removed} snapshots removed from the lake, {freed:,} bytes")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 """
 
 import argparse
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,10 +17,10 @@ from rich.markdown import Markdown
 
 from flows.shell import run_in_shell
 from tasks.errors import QuotaExhausted, TransientError
-from tasks.extract import extract_prices, plan_prices
+from tasks.extract import extract_prices, plan_prices, raise_if_down
 from tasks.load import LoadResult, RunRow, load_table, record_run
-from tasks.publish import RunFigures, publish_dashboard, publish_summary
-from tasks.quality import check_prices, errors, refuse
+from tasks.publish import RunFigures, publish_dashboard, publish_summary, refresh_power_bi
+from tasks.quality import Check, check_prices, errors, refuse
 from tasks.settings import load_settings
 from tasks.transform import Figures, curate_prices, find_restated, measure_prices
 from tasks.window import Window
@@ -42,6 +43,7 @@ async def market_prices(
     lag_days: int = 7,
     shards: int | None = None,
     refetch: bool = False,  # noqa: FBT001, FBT002 - a field of the form in the UI
+    publish: bool = True,  # noqa: FBT001, FBT002
 ) -> Report:
     """End-of-day prices, their weekly measures and their quality, into the warehouse and onto the dashboard.
 
@@ -51,37 +53,51 @@ async def market_prices(
         lag_days: So many days before the window are fetched again, because sources revise.
         shards: In how many parts the codes are fetched. Empty: as many as fit into memory.
         refetch: Fetch again what this window has already.
+        publish: Off: only fetch, curate and check. Measures, warehouse and dashboard are left to whoever started it.
     """
     started = datetime.now(UTC)
     window = (window or _scheduled_window()).reaching_back(lag_days)
     try:
-        await _extract(codes, window, shards, refetch=refetch)
+        await extract_window(codes, window, shards, refetch=refetch, restated_too=publish)
     except (QuotaExhausted, TransientError) as error:
         return Failed(name="Resumable", message=str(error))  # type: ignore[return-value]  # it becomes the run's state
     rows = await curate_prices(window)
-    await measure_prices()
+    if publish:
+        await measure_prices()
     checks = await check_prices(window)
     failed = errors(checks)
-    tables = ["data_quality"] if failed else ["prices", "price_measures", "data_quality"]
-    loaded = sum([await load_table(table) for table in tables], start=LoadResult())
+    if failed and not publish:
+        refuse(failed, window)
+    loaded = sum([await load_table(table) for table in _tables(failed, publish=publish)], start=LoadResult())
 
-    state = "checks failed, not loaded" if failed else "loaded"
+    state = "checks failed, not loaded" if failed else "loaded" if publish else "in the lake"
     figures, summary = await publish_summary(_figures(window, rows, loaded), state, checks)
+    if not publish:
+        return Report(window=window, summary=summary, dashboard=None)
     await record_run(_row(figures, state, started))
     page = await publish_dashboard(figures)
     if failed:
         refuse(failed, window)
+    await refresh_power_bi()
     return Report(window=window, summary=summary, dashboard=page)
 
 
-async def _extract(codes: list[str] | None, window: Window, shards: int | None, *, refetch: bool) -> None:
+async def extract_window(
+    codes: list[str] | None, window: Window, shards: int | None = None, *, refetch: bool, restated_too: bool = True
+) -> None:
     """The window's bars, and all older ones of codes whose history the source has restated since."""
-    for shard in await plan_prices(codes, window, window, shards=shards):
-        await extract_prices(shard, refetch=refetch)
-    if restated := await find_restated(window):
+    planned = await plan_prices(codes, window, window, shards=shards)
+    raise_if_down([await extract_prices(shard, refetch=refetch) for shard in planned])
+    if restated_too and (restated := await find_restated(window)):
         history = Window(first=min(restated.values()), last=window.first - timedelta(days=1))
         for shard in await plan_prices(list(restated), window, history, part="history"):
             await extract_prices(shard, refetch=refetch)
+
+
+def _tables(failed: Sequence[Check], *, publish: bool) -> list[str]:
+    if not publish:
+        return []
+    return ["data_quality"] if failed else ["prices", "price_measures", "data_quality"]
 
 
 def _scheduled_window() -> Window:

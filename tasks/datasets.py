@@ -1,5 +1,6 @@
 """The catalogue: each dataset's columns, types, key, partitioning and SQL table."""
 
+import re
 import zlib
 from dataclasses import dataclass
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 import dataframely as dy
 import polars as pl
 
+from tasks.quality_contracts import DataQuality, QualityResults
 from tasks.vendor_contracts import (
     QuarantinedVendorValues,
     RawVendorColumns,
@@ -100,18 +102,15 @@ class PriceMeasures(dy.Schema):
     low_52w = dy.Float64(min_exclusive=0)
 
 
-class DataQuality(dy.Schema):
-    """One row per window, dataset and check."""
+class CuratedWindows(dy.Schema):
+    """What became of the rows of one window. One row per window; its snapshot names the raw ones it was made from."""
 
     window_first = dy.Date(primary_key=True)
     window_last = dy.Date(primary_key=True)
-    dataset = dy.String(primary_key=True, max_length=60)
-    check = dy.String(primary_key=True, max_length=60)
-    severity = dy.String(max_length=10)  # error or warning
-    passed = dy.Bool()
-    value = dy.Float64(nullable=True)
-    threshold = dy.Float64(nullable=True)
-    detail = dy.String(max_length=1000)
+    received = dy.Int64(min=0)
+    quarantined = dy.Int64(min=0)
+    duplicates = dy.Int64(min=0)
+    published = dy.Int64(min=0)
 
 
 @dataclass(frozen=True)
@@ -149,6 +148,16 @@ class Dataset:
     def partition(self, year: int, shard: int = 0) -> str:
         return f"year={year}/shard={shard}"
 
+    def place(self, partition: str) -> tuple[int | None, int] | None:
+        """The year and shard of a partition's rows; no year where all are in one. None: its name does not tell."""
+        if self.period is None:
+            return (None, 0) if partition == UNDIVIDED and self.shards == 1 else None
+        named = re.fullmatch(r"year=(\d+)/shard=(\d+)", partition)
+        return (int(named[1]), int(named[2])) if named else None
+
+
+UNDIVIDED = "all"  # the partition of a dataset without a period
+
 
 def shard_of(code: str, shards: int) -> int:
     """The shard of a code: CRC-32 of its UTF-8 text, modulo the number of shards. The same everywhere, for ever."""
@@ -170,6 +179,7 @@ PRICES = Dataset(
     table="prices",
     only_in_lake=("fetched_at",),
 )
+CURATED_WINDOWS = Dataset("windows", "curated", CuratedWindows, sort=())
 PRICE_MEASURES = Dataset(
     "price_measures",
     "published",
@@ -186,6 +196,15 @@ DATA_QUALITY = Dataset(
     sort=("window_last", "dataset", "check"),
     period="window_last",
     table="data_quality",
+)
+
+QUALITY_RESULTS = Dataset(
+    "quality_results",
+    "published",
+    QualityResults,
+    sort=("checked_at", "run", "dataset", "check"),
+    period="checked_on",
+    table="quality_results",
 )
 
 RAW_VENDOR_COLUMNS = Dataset("vendor_columns", "raw", RawVendorColumns, sort=("place",))
@@ -216,8 +235,10 @@ CATALOGUE = (
     FETCHES,
     QUARANTINED_PRICES,
     PRICES,
+    CURATED_WINDOWS,
     PRICE_MEASURES,
     DATA_QUALITY,
+    QUALITY_RESULTS,
     RAW_VENDOR_COLUMNS,
     RAW_VENDOR_ROWS,
     QUARANTINED_VENDOR_VALUES,

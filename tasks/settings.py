@@ -40,6 +40,16 @@ class Settings(BaseSettings):
         SecretStr("sqlite:///.etl/warehouse.sqlite"), description="the SQL store that is loaded"
     )
     dashboard_path: Path | None = Field(Path(".etl/dashboard.html"), description="the dashboard page; empty: none")
+    power_bi_workspace: str | None = Field(None, description="GUID of the Power BI workspace; empty: no refresh")
+    power_bi_dataset: str | None = Field(None, description="GUID of the semantic model that is refreshed after a load")
+    power_bi_url: str = Field("https://api.powerbi.com/v1.0/myorg", description="of Power BI's REST API")
+    power_bi_tenant_id: str | None = Field(None, description="of the service principal that refreshes")
+    power_bi_client_id: str | None = Field(
+        None, description="of that service principal; without a secret: of this machine's managed identity"
+    )
+    power_bi_client_secret: SecretStr | None = Field(
+        None, description="of that service principal; empty: this machine's identity"
+    )
     time_zone: str = Field("America/New_York", description="whose days a scheduled run counts, such as Europe/Berlin")
 
     codes: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -50,6 +60,9 @@ class Settings(BaseSettings):
     source_token: SecretStr = Field(SecretStr("demo"), description="API token of the source")
     source_requests_per_minute: int | None = Field(
         None, ge=0, description="0: no limit; empty: 1000, no limit for the sample market"
+    )
+    source_shared_limit: str | None = Field(
+        None, description="the Prefect global concurrency limit by which all machines share the requests per minute"
     )
     source_requests_in_flight: int = Field(64, ge=1, description="requests that wait for an answer at once")
     source_connections: int = Field(64, ge=1, description="connections to the source")
@@ -71,7 +84,13 @@ class Settings(BaseSettings):
         "dashboard_path",
         "source_url",
         "source_requests_per_minute",
+        "source_shared_limit",
         "source_database_url",
+        "power_bi_workspace",
+        "power_bi_dataset",
+        "power_bi_tenant_id",
+        "power_bi_client_id",
+        "power_bi_client_secret",
         mode="before",
     )
     @classmethod

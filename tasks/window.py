@@ -59,6 +59,15 @@ class Window(BaseModel):
     def years(self) -> Iterator[int]:
         yield from range(self.first.year, self.last.year + 1)
 
+    def by_years(self, years: int) -> "Iterator[Window]":
+        """Windows that meet at the ends of years, so many years long but for the first and the last."""
+        if years < 1:
+            raise ConfigurationError(f"Windows of {years} years have no day in them. Give 1 or more.")
+        for year in range(self.first.year, self.last.year + 1, years):
+            yield Window(
+                first=max(self.first, date(year, 1, 1)), last=min(self.last, date(min(year + years - 1, 9999), 12, 31))
+            )
+
 
 def _earlier(day: date, days: int) -> date:
     try:

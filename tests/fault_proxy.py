@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 _HEAD = b"\r\n\r\n"
 _LARGEST_HEAD = 1 << 16
+_MOMENT = 0.2  # seconds
 
 
 class Fault(enum.Enum):
@@ -24,6 +25,7 @@ class Fault(enum.Enum):
     LOST = "served, and the answer thrown away"
     CUT = "served, and the connection reset in the middle of the answer's body"
     SILENT = "never answered"
+    SLOW = "served, and the answer kept back for a moment"
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,14 @@ Rule = Callable[[Request], Fault | bytes | None]  # bytes: the whole answer, ins
 
 @dataclass
 class FaultProxy:
-    """`url` stands for the upstream's. `rule` decides about each request; `seen` and `broken` keep what passed."""
+    """`url` stands for the upstream's. `rule` decides about each request; `seen` and `broken` keep what passed.
+
+    `slow_at_once`: the most answers that were kept back at the same time."""
 
     url: str
     rule: Rule
+    slow: int = 0  # answers that are being kept back
+    slow_at_once: int = 0
     seen: list[Request] = field(default_factory=list)
     broken: list[tuple[Request, Fault | bytes]] = field(default_factory=list)
 
@@ -141,6 +147,8 @@ class _Connection:
         answer = await self._forward(head, body)
         if fault is Fault.LOST:
             return False
+        if fault is Fault.SLOW:
+            await self._keep_back()
         if fault is Fault.CUT:
             start = answer.index(_HEAD) + len(_HEAD)
             writer.write(answer[: start + (len(answer) - start) // 2])
@@ -149,6 +157,12 @@ class _Connection:
         writer.write(answer)
         await writer.drain()
         return True
+
+    async def _keep_back(self) -> None:
+        self.proxy.slow += 1
+        self.proxy.slow_at_once = max(self.proxy.slow_at_once, self.proxy.slow)
+        await asyncio.sleep(_MOMENT)
+        self.proxy.slow -= 1
 
     async def _forward(self, head: bytes, body: bytes) -> bytes:
         lines = [line for line in head[: -len(_HEAD)].split(b"\r\n") if not line.lower().startswith(b"connection:")]

@@ -3,23 +3,27 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
-from prefect import get_run_logger, task
+from prefect import get_client, get_run_logger, task
+from prefect.concurrency.asyncio import rate_limit
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.runtime import flow_run
 
 from tasks.database import open_stream
 from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError
-from tasks.extract import prices, sql
-from tasks.extract.prices import Extracted, Part, Shard
+from tasks.extract import coverage, prices, sql
+from tasks.extract.prices import Extracted, Part, Shard, raise_if_down
+from tasks.extract.shared_limit import SharedLimit
 from tasks.extract.source import open_source
 from tasks.extract.sql import Query, QueryExtracted
 from tasks.extract.vendor_files import ExtractedFile, extract_file
 from tasks.extract.wide_layout import Layout
 from tasks.lake import configured_lake
 from tasks.lake.landing import Landed, Landing, Shelf
-from tasks.settings import load_settings
+from tasks.settings import Settings, load_settings
 from tasks.window import Window
 
 __all__ = [
@@ -32,9 +36,11 @@ __all__ = [
     "extract_prices",
     "extract_query",
     "extract_vendor_file",
+    "find_missing",
     "find_vendor_files",
     "plan_prices",
     "put_away_vendor_file",
+    "raise_if_down",
 ]
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -55,7 +61,7 @@ async def plan_prices(
 async def extract_prices(shard: Shard, *, refetch: bool = False) -> Extracted:
     """Fetches a shard's codes into `raw/prices`, but for those that this window has already."""
     settings = load_settings()
-    async with open_source(settings) as source:
+    async with open_source(settings, await _shared_limit(settings)) as source:
         return await prices.extract(
             configured_lake(),
             source,
@@ -65,6 +71,17 @@ async def extract_prices(shard: Shard, *, refetch: bool = False) -> Extracted:
             refetch=refetch,
             progress=_progress(shard),
         )
+
+
+@task
+async def find_missing(windows: Sequence[Window], codes: Sequence[str] | None) -> list[Window]:
+    """The windows that the lake does not have yet, whole and curated, of these codes."""
+    settings = load_settings()
+    wanted = codes or settings.codes or None
+    full = prices.qualified(wanted, settings.exchange) if wanted else None
+    found = await asyncio.to_thread(coverage.missing, configured_lake(), windows, full)
+    get_run_logger().info("%d of %d windows are missing", len(found), len(windows))
+    return found
 
 
 @task(task_run_name="extract_query {dataset.name}")
@@ -119,6 +136,20 @@ async def _all_codes(window: Window) -> list[str]:
     settings = load_settings()
     async with open_source(settings) as source:
         return await source.codes(settings.exchange, window.last)
+
+
+async def _shared_limit(settings: Settings) -> SharedLimit | None:
+    """The limit that all machines share, made anew from this machine's settings, or none."""
+    name, per_minute = settings.source_shared_limit, settings.requests_per_minute
+    if not (name and per_minute):
+        return None
+    # As in http.py: a minute's worth in 62 seconds, a second's worth at a time.
+    per_second = per_minute / 62
+    block = max(1, round(per_second))
+    async with get_client() as client:
+        with suppress(ObjectAlreadyExists):  # another machine was first
+            await client.upsert_global_concurrency_limit_by_name(name, block, per_second)
+    return SharedLimit(lambda requests: rate_limit(name, occupy=requests, strict=True), block)
 
 
 def _progress(shard: Shard) -> Callable[[int, int], None]:

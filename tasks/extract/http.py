@@ -21,6 +21,7 @@ from aiolimiter import AsyncLimiter
 from httpx_aiohttp import AiohttpTransport
 
 from tasks.errors import ConfigurationError, EtlError, TransientError, redact
+from tasks.extract.shared_limit import SharedLimit
 
 _Read = TypeVar("_Read")
 _RETRIED = frozenset({408, 425, 429})  # and all from 500 on
@@ -46,10 +47,11 @@ class Answer:
 
 
 class Http:
-    """An asynchronous context manager around one pool of connections."""
+    """An asynchronous context manager around one pool of connections. `shared`: a limit beyond this process's own."""
 
-    def __init__(self, limits: HttpLimits) -> None:
+    def __init__(self, limits: HttpLimits, shared: SharedLimit | None = None) -> None:
         self._limits = limits
+        self._shared = shared
         # The transport alone, without httpx's client: that one logs whole URLs.
         self._transport = AiohttpTransport(_tls(), limits=httpx.Limits(max_connections=limits.connections))
         self._timeout = {"timeout": httpx.Timeout(limits.timeout, pool=None).as_dict()}
@@ -102,7 +104,9 @@ class Http:
         raise failure
 
     async def _turn(self) -> None:
-        """Waits for a place within the rate limit, and for the end of a pause."""
+        """Waits for a place within the rate limits, and for the end of a pause."""
+        if self._shared:
+            await self._shared.take()
         if self._limiter:
             await self._limiter.acquire()
         while (wait := self._paused_until - time.monotonic()) > 0:

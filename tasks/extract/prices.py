@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from tasks.datasets import FETCHES, RAW_PRICES, Dataset, shard_of
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, TransientError
 from tasks.extract.shard import Received, Source, fetch
 from tasks.lake import Change, Lake, SnapshotRef
 from tasks.window import Window
@@ -18,7 +18,7 @@ from tasks.window import Window
 _ROWS_PER_SHARD = 1_500_000  # about 150 MB in memory
 _CODES_PER_SHARD = 2_000  # what a crash can cost: two minutes at a thousand requests a minute
 _SESSIONS_PER_DAY = 252 / 365.25
-_ANSWERED = ("fetched", "empty", "unknown")
+ANSWERED = ("fetched", "empty", "unknown")
 _LONGEST_CODE = 40  # characters, as in the contract of prices
 _NAME = re.compile(r"""((?![/\\?#%"])[!-~])+""")  # what a URL can carry without an escape
 
@@ -51,6 +51,9 @@ class Extracted(BaseModel):
     prices: SnapshotRef | None
     fetches: SnapshotRef | None
     codes_asked: int
+    codes_known: int  # answered before, in whatever shard of the window
+    codes_failed: int
+    reason: str | None  # of the last code that failed
     rows_received: int
 
 
@@ -115,12 +118,33 @@ async def extract(
     prices, fetches = _publish(lake, shard.partition, others, received, run)
     if received.stopped_by:
         raise received.stopped_by
-    return Extracted(prices=prices, fetches=fetches, codes_asked=len(wanted), rows_received=received.bars.height)
+    failed = received.fetches.filter(pl.col("outcome").cast(pl.String) == "failed")
+    return Extracted(
+        prices=prices,
+        fetches=fetches,
+        codes_asked=len(wanted),
+        codes_known=len(answered),
+        codes_failed=failed.height,
+        reason=failed.item(-1, "reason") if failed.height else None,
+        rows_received=received.bars.height,
+    )
+
+
+def raise_if_down(shards: Sequence[Extracted]) -> None:
+    """Raises TransientError where the source failed every code of the window, which may be too few for `extract`.
+
+    One code that fails among others is no reason to stop, also where only that one is asked for again."""
+    failed = [s for s in shards if s.codes_failed]
+    if failed and not any(s.codes_known or s.codes_asked > s.codes_failed for s in shards):
+        raise TransientError(
+            f"The source failed all {sum(s.codes_failed for s in failed)} codes. The last: {failed[-1].reason}. Run "
+            "the same window again when the source is back."
+        )
 
 
 def _answered(lake: Lake, fetches: Sequence[SnapshotRef]) -> set[str]:
     """Codes that the source has answered, in whatever shard they were."""
-    answered = pl.col("outcome").cast(pl.String).is_in(_ANSWERED)
+    answered = pl.col("outcome").cast(pl.String).is_in(ANSWERED)
     return set(lake.read(FETCHES, fetches).filter(answered).select("code").collect().get_column("code"))
 
 

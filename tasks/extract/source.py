@@ -7,11 +7,12 @@ from contextlib import ExitStack, asynccontextmanager
 
 from tasks.extract.eodhd import Eodhd
 from tasks.extract.http import Http, HttpLimits
+from tasks.extract.shared_limit import SharedLimit
 from tasks.settings import Settings
 
 
 @asynccontextmanager
-async def open_source(settings: Settings) -> AsyncIterator[Eodhd]:
+async def open_source(settings: Settings, shared: SharedLimit | None = None) -> AsyncIterator[Eodhd]:
     limits = HttpLimits(
         connections=settings.source_connections,
         per_minute=settings.requests_per_minute,
@@ -20,7 +21,7 @@ async def open_source(settings: Settings) -> AsyncIterator[Eodhd]:
         retry_wait=settings.source_retry_wait_seconds,
     )
     url = settings.source_url or _embedded_market(settings.sample_market_codes)
-    async with Http(limits) as http:
+    async with Http(limits, shared) as http:
         yield Eodhd(http, url, settings.source_token.get_secret_value())
 
 

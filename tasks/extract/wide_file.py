@@ -59,18 +59,29 @@ class WideFile:
         if grid.numbers is not None:
             values = values.zip_with(values.is_not_null(), self._cells(grid.numbers))
         height, width = grid.texts.height, len(self.header.dates)
-        codes = grid.texts[str(self.header.identifier)].str.strip_chars()
+        codes = self._codes(grid)
         frame = pl.DataFrame(
             {
                 "shard": pl.Series([shard_of(c or "", RAW_VENDOR_ROWS.shards) for c in codes], dtype=pl.UInt8),
                 "row": pl.Series(range(grid.first_row, grid.first_row + height), dtype=pl.UInt32),
-                "code": codes.set(codes == "", None),
+                "code": codes,
                 "values": values.reshape((height, width)).arr.to_list(),
             }
         )
         rows = frame.join(_lists(unread, grid.first_row, width), on="row", how="left", maintain_order="left")
         has_value = pl.col("values").list.drop_nulls().list.len() > 0
         return rows.filter(pl.col("code").is_not_null() | pl.col("unread").is_not_null() | has_value)
+
+    def _codes(self, grid: Grid) -> pl.Series:
+        """The identifiers; one that the file has as a whole number is written without a point."""
+        name = str(self.header.identifier)
+        codes = grid.texts[name].str.strip_chars()
+        if grid.numbers is not None:
+            numbers = grid.numbers[name]
+            whole = numbers.cast(pl.Int64, strict=False)
+            written = whole.cast(pl.String).zip_with(whole == numbers, numbers.cast(pl.String))
+            codes = codes.zip_with(codes.is_not_null(), written)
+        return codes.set(codes == "", None)
 
     def _texts(self, grid: Grid) -> pl.Series:
         """The cells of dates that are texts, row by row; null for those that stand for no value."""

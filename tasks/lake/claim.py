@@ -62,7 +62,9 @@ class Claims:
 
     def _won(self, path: str, mine: _Claim) -> bool:
         stored = self._store.read(path)
-        if stored and _Claim.model_validate_json(stored.data).until > self._clock():
+        held = _Claim.model_validate_json(stored.data) if stored else None
+        # A run that was started again, as Prefect and Azure Batch do, does not wait for itself.
+        if held and held.run != mine.run and held.until > self._clock():
             return False
         return self._store.swap(path, self._extended(mine), stored.etag if stored else None)
 

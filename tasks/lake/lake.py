@@ -1,6 +1,7 @@
 """Reading and publishing snapshots."""
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from tasks.lake.pointer import CURRENT, new_snapshot, read_pointer, swap_pointer
 from tasks.lake.reference import SnapshotRef
 from tasks.lake.store import Store
 
+_AT_ONCE = 8  # pointers that are read; the SDK keeps ten connections
 _RACES = 100  # lost one after the other before a writer gives up
 
 
@@ -72,8 +74,9 @@ class Lake:
         """The current snapshots of all partitions under a folder, which ends with `/`, or of all there are."""
         prefix = f"{_home(dataset)}/{under}"
         pointers = [e.path for e in self.store.entries(prefix) if e.path.endswith(f"/{CURRENT}")]
-        found = (self.store.read(path) for path in pointers)
-        return [SnapshotRef.model_validate_json(stored.data) for stored in found if stored]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = pool.map(self.store.read, pointers)
+            return [SnapshotRef.model_validate_json(stored.data) for stored in found if stored]
 
     def find(self, dataset: Dataset, partition: str, snapshot: str) -> list[str]:
         """The files of a snapshot that need not be the current one: empty where it is gone."""

@@ -27,6 +27,10 @@ _AT_ONCE = 8
 _log = logging.getLogger(__name__)
 
 
+class RemovedError(TransientError):
+    """A snapshot was removed before it could be read."""
+
+
 class Mark(BaseModel):
     """What one reader reads: snapshots as `PARTITION/ID`. It counts for so many seconds after it was last written."""
 
@@ -52,15 +56,18 @@ def reading(
     """The rows of these snapshots, lazily; no file of them is removed before the context ends.
 
     For reads that may last longer than the retention of `housekeep`, or must not fail whatever it is: a shorter read is
-    safe without. Raises TransientError when housekeeping has removed one of the snapshots, or is about to."""
+    safe without. Raises RemovedError when housekeeping has removed one of the snapshots, or is about to."""
     wanted = list(snapshots)
+    if not wanted:
+        yield lake.read(dataset, [])
+        return
     home = home_of(dataset)
     mark = Mark(snapshots=frozenset(f"{s.partition}/{s.snapshot}" for s in wanted), seconds=lease.total_seconds())
     path = f"{home}/_readers/{secrets.token_hex(8)}.json"
     _write(lake.store, path, mark)
     try:
         if gone := read_plan(lake.store, home)[0].removing & mark.snapshots or _removed(lake, dataset, wanted):
-            raise TransientError(f"Housekeeping removes snapshots of {home}: {sorted(gone)}. Read the current ones.")
+            raise RemovedError(f"Housekeeping removes snapshots of {home}: {sorted(gone)}. Read the current ones.")
         with _renewed(lake.store, path, mark):
             yield lake.read(dataset, wanted)
     finally:

@@ -9,12 +9,13 @@ from tasks.datasets import CATALOGUE, Dataset
 from tasks.errors import ConfigurationError
 from tasks.lake import configured_lake
 from tasks.load.changes import changes
+from tasks.load.dialects.failure import LockedError
 from tasks.load.ledger import RunRow
 from tasks.load.part import LoadResult
 from tasks.load.warehouse import open_warehouse
 from tasks.settings import load_settings
 
-__all__ = ["LoadResult", "RunRow", "load_dataset", "load_table", "record_run"]
+__all__ = ["LoadResult", "RunRow", "load_dataset", "load_table", "record_run", "remove_staging"]
 
 
 @task(task_run_name="load_table {table}")
@@ -35,6 +36,18 @@ async def record_run(row: RunRow) -> None:
     await asyncio.to_thread(_record, row)
 
 
+@task
+async def remove_staging() -> list[str]:
+    """Drops the staging tables that loads which died have left in the warehouse. Returns their names."""
+    try:
+        found = await asyncio.to_thread(_remove_staging)
+    except LockedError as error:
+        get_run_logger().info("Staging tables are left for the next time: %s", error)
+        return []
+    get_run_logger().info("%d staging tables removed", len(found))
+    return found
+
+
 async def _logged_load(dataset: Dataset) -> LoadResult:
     result = await asyncio.to_thread(_load, dataset, str(flow_run.id))
     text = "%s: %d rows inserted, %d updated, %d deleted"
@@ -46,7 +59,14 @@ def _load(dataset: Dataset, run: str) -> LoadResult:
     settings = load_settings()
     lake = configured_lake()
     with open_warehouse(settings.warehouse_url) as warehouse:
-        return warehouse.load(dataset, changes(lake, dataset, warehouse.loaded(dataset)), mode="upsert", run=run)
+        result = warehouse.load(dataset, changes(lake, dataset, warehouse.loaded(dataset)), mode="upsert", run=run)
+        warehouse.ensure_views()
+        return result
+
+
+def _remove_staging() -> list[str]:
+    with open_warehouse(load_settings().warehouse_url) as warehouse:
+        return warehouse.remove_leftovers()
 
 
 def _record(row: RunRow) -> None:

@@ -1,6 +1,7 @@
 """SQL stores through ADBC drivers: rows go in and out as Arrow, without a Python object per value."""
 
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import sqlalchemy as sa
-from adbc_driver_manager import dbapi
+from adbc_driver_manager import AdbcStatusCode, dbapi
 from polars import CompatLevel
 
 from tasks.errors import ConfigurationError
@@ -18,7 +19,7 @@ from tasks.load.dialects.failure import Failure
 from tasks.load.dialects.refusal import refuse_same_names
 from tasks.load.statements import compiled
 
-_CHUNK = 50_000  # rows: the driver encodes the next ones while the server takes these
+_CHUNK = 10_000  # rows: the driver encodes the next ones while the server takes these
 _QUERY = re.compile(
     r"^.*Failed to execute query '.*': ", re.DOTALL
 )  # what libpq's driver puts before the server's words
@@ -95,9 +96,17 @@ def explained(dialect: Dialect) -> Iterator[None]:
     try:
         yield
     except (dbapi.Error, OSError) as error:  # an OSError is what comes out of a stream of results
-        if isinstance(error.__cause__, KeyboardInterrupt):  # that the driver cannot cancel a call is not the news
-            raise error.__cause__ from None
+        if _is_interrupt(error):
+            raise KeyboardInterrupt from error
         raise dialect.explained(failure(error)) from error
+
+
+def _is_interrupt(error: Exception) -> bool:
+    if isinstance(error.__cause__, KeyboardInterrupt):  # of a driver that cannot cancel a call
+        return True
+    # One that can tells it as if somebody had cancelled the call at the server. Only the main thread is interrupted.
+    cancelled = getattr(error, "status_code", None) == AdbcStatusCode.CANCELLED and "user request" in str(error)
+    return cancelled and threading.current_thread() is threading.main_thread()
 
 
 def failure(error: Exception) -> Failure:

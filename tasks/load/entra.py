@@ -29,7 +29,9 @@ def token(host: str, client_id: str = "", credential: Credential | None = None) 
     """
     scope = next((cloud for cloud in _OTHER_CLOUDS if host.lower().endswith(cloud)), _PUBLIC)
     try:
-        source = credential or DefaultAzureCredential(managed_identity_client_id=client_id or None, **_PATIENCE)
+        # None, said aloud, would override AZURE_CLIENT_ID.
+        chosen = {"managed_identity_client_id": client_id} if client_id else {}
+        source = credential or DefaultAzureCredential(**chosen, **_PATIENCE)
         text = source.get_token(f"https://{scope}/.default").token.encode("utf-16-le")
     except (AzureError, ValueError) as error:
         said = (redact(str(error)).splitlines() or [type(error).__name__])[0].rstrip(". ")

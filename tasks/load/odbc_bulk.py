@@ -15,9 +15,10 @@ from tasks.load.statements import compiled
 
 def fast(cursor: pyodbc.Cursor, table: sa.Table, rows: pl.DataFrame, dialect: Dialect) -> None:
     """Arrays of parameters: a round trip for thousands of rows, if the driver knows how."""
-    cursor.fast_executemany = True
     statement = insert(table, rows, dialect)
     for sizes, values in slices(sent(rows)):
+        # What is sent in pieces would be so row by row, and an array of such has been seen to end the process.
+        cursor.fast_executemany = all(length for _, length, _ in sizes)
         # Without them the driver asks the server, or takes the first row for a sample.
         cursor.setinputsizes(sizes)
         cursor.executemany(statement, values)
@@ -26,7 +27,8 @@ def fast(cursor: pyodbc.Cursor, table: sa.Table, rows: pl.DataFrame, dialect: Di
 def plain(cursor: pyodbc.Cursor, table: sa.Table, rows: pl.DataFrame, dialect: Dialect) -> None:
     """A statement per row. Works with every driver."""
     statement = insert(table, rows, dialect)
-    for _, values in slices(sent(rows)):
+    for sizes, values in slices(sent(rows)):
+        cursor.setinputsizes(sizes)  # or a NULL is one of text, which not every column takes
         cursor.executemany(statement, values)
 
 
@@ -44,5 +46,6 @@ def insert(table: sa.Table, rows: pl.DataFrame, dialect: Dialect) -> str:
     values: dict[str, sa.ColumnElement[object]] = {}
     for place, (name, dtype) in enumerate(rows.schema.items()):
         value: sa.BindParameter[object] = sa.bindparam(f"p{place}")
-        values[name] = sa.cast(value, table.c[name].type) if sent_as_text(dtype) else value
+        cast = sent_as_text(dtype) and not dialect.reads_times
+        values[name] = sa.cast(value, table.c[name].type) if cast else value
     return compiled(sa.insert(table).values(values), dialect)[0]

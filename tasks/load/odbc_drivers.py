@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -20,6 +21,7 @@ from tasks.load.odbc_bulk import BULK
 
 _LOGIN_TIMEOUT = 30  # seconds
 _DATETIMEOFFSET = -155  # the type's number, which ODBC does not have
+_STRUCT = "<6hI2h"
 _AS_TEXT = (pyodbc.SQL_TYPE_DATE, pyodbc.SQL_TYPE_TIME, pyodbc.SQL_TYPE_TIMESTAMP)
 
 Converters = Mapping[int, Callable[[bytes], Any]]
@@ -29,7 +31,8 @@ pyodbc.pooling = False
 
 
 def open_sqlserver(url: sa.URL, lock_timeout: float) -> OdbcConnection:
-    given = keywords.options(url, keywords.SQL_SERVER, "fast")
+    given = keywords.options(url, keywords.SQL_SERVER, "")
+    given = given if given.bulk else replace(given, bulk="plain" if given.is_freetds else "fast")
     collation, given = given.taken("collation", COLLATION)
     client, given = given.taken("client_id", "")
     place = f"SQL Server database {url.database or 'of the user'} at {url.host or 'the data source'}"
@@ -80,10 +83,15 @@ def _token(host: str, client_id: str) -> Mapping[int, bytes]:
     return entra.token(host, client_id)
 
 
-def _moment(value: bytes) -> datetime:
-    """From Microsoft's SQL_SS_TIMESTAMPOFFSET_STRUCT. Other drivers give text."""
-    if len(value) != struct.calcsize("<6hI2h"):
-        return datetime.fromisoformat(value.decode())
-    year, month, day, hour, minute, second, nanoseconds, hours, minutes = struct.unpack("<6hI2h", value)
+def _moment(value: bytes) -> str:
+    """A DATETIMEOFFSET as text: pyodbc says of any column with a converter that it is text.
+
+    From Microsoft's SQL_SS_TIMESTAMPOFFSET_STRUCT; other drivers give text themselves."""
+    moment = _unpacked(value) if len(value) == struct.calcsize(_STRUCT) else datetime.fromisoformat(value.decode())
+    return moment.isoformat(" ", "microseconds")
+
+
+def _unpacked(value: bytes) -> datetime:
+    year, month, day, hour, minute, second, nanoseconds, hours, minutes = struct.unpack(_STRUCT, value)
     zone = timezone(timedelta(hours=hours, minutes=minutes))
     return datetime(year, month, day, hour, minute, second, nanoseconds // 1000, zone)

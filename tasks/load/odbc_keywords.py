@@ -28,6 +28,11 @@ class Options:
     bulk: str
     rest: Mapping[str, str]
 
+    @property
+    def is_freetds(self) -> bool:
+        """By any of its names, or the path of its library. Its arrays of parameters are not to be trusted."""
+        return "tds" in self.driver.lower()
+
     def taken(self, name: str, default: str) -> tuple[str, "Options"]:
         """A parameter in any spelling of its case, and the options without it."""
         found = [key for key in self.rest if key.lower() == name]
@@ -54,7 +59,7 @@ def sql_server(url: sa.URL, given: Options) -> Keywords:
     encrypt, given = given.taken("encrypt", "yes")
     trust, given = given.taken("trust_server_certificate", "no")
     encrypt, trust = _YES_NO.get(encrypt.lower(), encrypt), _YES_NO.get(trust.lower(), trust)
-    if "tds" in given.driver.lower():  # FreeTDS, or Debian's name for it
+    if given.is_freetds:
         security = {"Encryption": "off" if encrypt == "no" else "require", "TDS_Version": "7.4"}
         server = {"Server": url.host or "", "Port": str(url.port or 1433), "ClientCharset": "UTF-8"}
     else:

@@ -18,6 +18,7 @@ class Part:
     `changed` has exactly the columns of the dataset's table; `deleted` has its key columns, or no row at all.
     `base` is the snapshot that the change was worked out against, NOTHING if there was none. With it, an upsert
     refuses to put a change on top of another state than it was made for; None trusts the caller.
+    `whole`: `changed` is all that the partition has, and what else the table has of it goes too.
     """
 
     partition: str
@@ -25,6 +26,7 @@ class Part:
     changed: pl.DataFrame | pl.LazyFrame
     deleted: pl.DataFrame
     base: str | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)

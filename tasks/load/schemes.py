@@ -31,7 +31,8 @@ def open_connection(url: str, lock_timeout: float) -> Connection:
 
 def _parsed(url: str) -> sa.URL:
     try:
-        return sa.make_url(url)
+        # SQLAlchemy takes options that come without a host, and an @ in them, for a user.
+        return sa.make_url(url.replace("://?", ":///?", 1))
     except (sa.exc.ArgumentError, ValueError) as error:
         raise ConfigurationError(
             f"ETL_WAREHOUSE_URL is not a URL of the form scheme://... Give one like these: {_EXAMPLES}."

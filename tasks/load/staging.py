@@ -10,6 +10,7 @@ from sqlalchemy.schema import CreateTable, DropTable
 from tasks.errors import ContractError
 from tasks.load import statements
 from tasks.load.connection import Connection, scalar
+from tasks.load.leftovers import STAGING
 from tasks.load.part import LoadResult
 
 
@@ -52,7 +53,7 @@ def delete(connection: Connection, target: sa.Table, keys: pl.DataFrame) -> Load
 @contextmanager
 def _staged(connection: Connection, target: sa.Table, rows: pl.DataFrame) -> Iterator[sa.Table]:
     columns = [sa.Column(name, target.c[name].type) for name in rows.columns]
-    staging = connection.dialect.staging(f"etl_staging_{target.name}", columns)
+    staging = connection.dialect.staging(f"{STAGING}{target.name}", columns)
     connection.execute(CreateTable(staging))
     written = connection.ingest(staging, rows)
     # Counted in the store: an ingest has been seen to drop rows silently (apache/arrow-adbc#1847).

@@ -16,6 +16,8 @@ def writing(connection: Connection) -> Iterator[None]:
     try:
         yield
         connection.execute(connection.dialect.commit)
+    except LostConnectionError:  # its server undoes the transaction, and a driver may have no words for asking it to
+        raise
     except BaseException:  # of the parts' source, or an interrupt: the store must not keep half of anything
         _undo(connection, (connection.dialect.rollback,))
         raise
@@ -28,8 +30,12 @@ def reading(connection: Connection) -> Iterator[None]:
         for statement in connection.dialect.begin_reading:
             connection.execute(statement)
         yield
-    finally:
+    except LostConnectionError:
+        raise
+    except BaseException:
         _undo(connection, connection.dialect.end_reading)
+        raise
+    _undo(connection, connection.dialect.end_reading)
 
 
 def _begin(connection: Connection) -> None:
@@ -39,13 +45,15 @@ def _begin(connection: Connection) -> None:
     except LockedError as error:
         _undo(connection, (connection.dialect.rollback,))
         raise LockedError(f"{error}{_holders(connection)}") from error
+    except LostConnectionError:
+        raise
     except BaseException:
         _undo(connection, (connection.dialect.rollback,))
         raise
 
 
 def _undo(connection: Connection, statements: Statements) -> None:
-    # A full disk may have ended the transaction already; a server ends it when the connection is gone.
+    # A full disk may have ended the transaction already; a server ends it when the connection goes just now.
     for statement in statements:
         with suppress(NothingToUndoError, LostConnectionError):
             connection.execute(statement)

@@ -14,6 +14,7 @@ from tasks.load.ledger import Ledger
 from tasks.load.order import Order
 from tasks.load.part import NOTHING, LoadResult, Part
 from tasks.load.rows import prepared
+from tasks.load.strays import find_strays
 
 
 class Transfer:
@@ -77,7 +78,7 @@ class Transfer:
         columns, key = self._order.columns, self._order.key
         rows = prepared(part.changed, columns, key, self._what(part))
         self._check_window(rows, part)
-        self._total += self._delete(part) + self._insert(rows) + LoadResult(parts_loaded=1)
+        self._total += self._delete(part, rows) + self._insert(rows) + LoadResult(parts_loaded=1)
         self._ledger.add(part, rows.height, self._order.run, self._clock())
 
     def _insert(self, rows: pl.DataFrame) -> LoadResult:
@@ -88,8 +89,12 @@ class Transfer:
         insert = staging.upsert if self._order.mode == "upsert" else staging.append
         return insert(self._connection, self._table, rows)
 
-    def _delete(self, part: Part) -> LoadResult:
-        if part.deleted.is_empty():
+    def _delete(self, part: Part, rows: pl.DataFrame) -> LoadResult:
+        deleted = part.deleted
+        if part.whole and not self._direct and self._order.key:
+            keys = rows.select(self._order.key)
+            deleted = find_strays(self._connection, self._table, self._order.dataset, part.partition, keys)
+        if deleted.is_empty():
             return LoadResult()
         key = {name: self._order.columns[name] for name in self._order.key}
         if not key:
@@ -97,7 +102,7 @@ class Transfer:
                 f"{self._what(part)} has rows to delete, but its dataset has no key to find them by. "
                 "Mark a key in tasks/datasets.py."
             )
-        keys = prepared(part.deleted, key, self._order.key, f"the rows to delete of {self._what(part)}")
+        keys = prepared(deleted, key, self._order.key, f"the rows to delete of {self._what(part)}")
         return staging.delete(self._connection, self._table, keys)
 
     def _empty_window(self) -> None:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError
-from tasks.load import contract, ledger, statements, streaming
+from tasks.load import contract, ledger, leftovers, statements, streaming, views
 from tasks.load.connection import Connection
 from tasks.load.ledger import RunRow
 from tasks.load.order import Order
@@ -77,6 +77,18 @@ class Warehouse:
         """Writes the row to `etl_runs`, in place of an earlier one of the same run."""
         with writing(self._connection):
             ledger.write_run(self._connection, row)
+
+    def ensure_views(self) -> list[str]:
+        """Creates the views that a dashboard reads, of tables that are there. Returns the names of those made now."""
+        with writing(self._connection):
+            return views.ensure_views(self._connection)
+
+    def remove_leftovers(self) -> list[str]:
+        """Drops the staging tables of loads that died, never one in use: no load is at work meanwhile.
+
+        Returns their names. Raises LockedError, a TransientError, where one does not end within the deadline."""
+        with writing(self._connection):
+            return leftovers.remove_leftovers(self._connection)
 
     def query(
         self,

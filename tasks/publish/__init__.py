@@ -11,11 +11,20 @@ from tasks.lake import configured_lake
 from tasks.publish.dashboard import RunFigures
 from tasks.publish.outcomes import count_outcomes
 from tasks.publish.page import can_be_drawn, write_page
+from tasks.publish.quality_summary import Judged, quality_markdown
 from tasks.publish.summary import Checked, markdown
 from tasks.publish.vendor_summary import FileReport, vendor_markdown
 from tasks.settings import load_settings
+from tasks.window import Window
 
-__all__ = ["FileReport", "RunFigures", "publish_dashboard", "publish_summary", "publish_vendor_summary"]
+__all__ = [
+    "FileReport",
+    "RunFigures",
+    "publish_dashboard",
+    "publish_summary",
+    "publish_vendor_summary",
+    "refresh_power_bi",
+]
 
 
 @task
@@ -55,4 +64,28 @@ async def publish_vendor_summary(files: Sequence[FileReport], inserted: int, upd
     """Writes what became of vendor files as an artifact. Returns its text."""
     text = vendor_markdown(files, inserted, updated, deleted)
     await acreate_markdown_artifact(text, key="vendor-files", description=f"{len(files)} vendor files")
+    return text
+
+
+@task
+async def refresh_power_bi() -> str | None:
+    """Asks Power BI to refresh its semantic model, and waits. Returns the refresh's id, None where none is wanted."""
+    settings = load_settings()
+    if settings.power_bi_workspace is None and settings.power_bi_dataset is None:
+        return None
+    # Imported here: the Azure SDK takes half a second, which runs without Power BI need not wait for.
+    from tasks.publish.power_bi_access import open_power_bi, wanted_model  # noqa: PLC0415
+
+    model = wanted_model(settings)
+    async with open_power_bi(settings) as power_bi:
+        refresh = await power_bi.refresh(model)
+    get_run_logger().info("Power BI has refreshed the %s", model)
+    return refresh
+
+
+@task
+async def publish_quality(window: Window, results: Sequence[Judged]) -> str:
+    """Writes the checks of what is stored, with their trend, as an artifact. Returns its text."""
+    text = quality_markdown(window, results)
+    await acreate_markdown_artifact(text, key="data-quality-trend", description=f"What is stored of {window}")
     return text

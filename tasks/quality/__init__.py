@@ -1,7 +1,9 @@
 """The Prefect tasks that judge data."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from prefect import get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
@@ -9,12 +11,14 @@ from prefect.runtime import flow_run
 
 from tasks.datasets import FETCHES
 from tasks.lake import configured_lake
-from tasks.quality import report
+from tasks.quality import report, stored, trend
 from tasks.quality.checks import Check
 from tasks.quality.report import errors, refuse
+from tasks.quality.stored import StoredDataset
+from tasks.quality.trend import Result
 from tasks.window import Window
 
-__all__ = ["Check", "check_prices", "errors", "refuse"]
+__all__ = ["Check", "Result", "StoredDataset", "check_prices", "check_stored", "errors", "refuse"]
 
 
 @task
@@ -30,3 +34,21 @@ async def check_prices(window: Window) -> list[Check]:
         [asdict(result) for result in results], key="data-quality", description=f"Checks of the prices of {window}"
     )
     return results
+
+
+@task
+async def check_stored(window: Window, datasets: Sequence[StoredDataset]) -> list[Result]:
+    """Judges what is stored of the window, and appends the results to `published/quality_results`. No dataset: all."""
+    results = await asyncio.to_thread(_check_stored, window, datasets, str(flow_run.id))
+    for result in results:
+        if not result.passed:
+            text = "%s %s of %s: %s"
+            get_run_logger().warning(text, result.severity, result.check, result.dataset, result.detail)
+    return results
+
+
+def _check_stored(window: Window, datasets: Sequence[StoredDataset], run: str) -> list[Result]:
+    lake = configured_lake()
+    found = stored.check_stored(lake, window, datasets)
+    trend.keep_results(lake, window, found, run, datetime.now(UTC))
+    return trend.results_of(lake, run)

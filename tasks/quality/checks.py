@@ -3,7 +3,7 @@
 Each gives a Check: a value, the threshold it was held against, and what was found. A failed error stops the load, a
 failed warning is recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -27,6 +27,25 @@ class Check:
     value: float | None
     threshold: float | None
     detail: str
+
+
+def stored_rows(rows: int) -> Check:
+    """How many rows there are: none at all is an error, for nothing else could fail of them."""
+    return Check("rows", "error", rows > 0, float(rows), 1.0, f"{rows} rows stored")
+
+
+def contract(broken: Mapping[str, int]) -> Check:
+    """Rows that break the contract by what they break, counted once for each: the contract may be younger than they."""
+    found = [f"{rule.replace('|', ' ')}: {rows} rows" for rule, rows in sorted(broken.items()) if rows]
+    total = float(sum(broken.values()))
+    return Check("contract", "error", not found, total, 0.0, _listed("rules broken", found))
+
+
+def measured(without: pl.DataFrame, too_many: pl.DataFrame) -> Check:
+    """Keys that have no measure, and measures that are of nothing: the measures are not those of what is stored."""
+    found = [" ".join(map(str, key)) for key in without.rows()]
+    found += [f"{' '.join(map(str, key))} (of nothing)" for key in too_many.rows()]
+    return Check("measured", "error", not found, float(len(found)), 0.0, _listed("keys disagree", found))
 
 
 def completeness(fetches: pl.DataFrame) -> Check:

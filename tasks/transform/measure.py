@@ -2,25 +2,27 @@
 
 Like make: a partition of measures is stale when the snapshots it was made from are not the current ones any more."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 import polars as pl
 
 from tasks.datasets import PRICE_MEASURES, PRICES
 from tasks.lake import Change, Lake, SnapshotRef
+from tasks.lake.reading import reading
 from tasks.transform.measures import WEEKS_IN_RANGE, measures, weekly
 
 
 def measure(lake: Lake, run: str) -> list[SnapshotRef]:
     """Computes the stale partitions anew. Returns those of which the rows changed."""
-    shards: dict[int, list[SnapshotRef]] = {}
-    for snapshot in lake.partitions(PRICES):
-        shards.setdefault(_shard(snapshot), []).append(snapshot)
+    made = {s.partition: s.inputs for s in lake.partitions(PRICE_MEASURES)}
+    prices = {s.partition: s for s in lake.partitions(PRICES)}
     changed = []
-    for shard, snapshots in sorted(shards.items()):
-        for year, sources in _years(snapshots):
-            changed += _refresh(lake, year, shard, sources, run)
+    for shard in sorted({_shard(s) for s in prices.values()}):
+        for year in _years([s for s in prices.values() if _shard(s) == shard]):
+            sources = _sources(prices.get, year, shard)
+            if made.get(PRICE_MEASURES.partition(year, shard)) != tuple(s.snapshot for s in sources):
+                changed += _refresh(lake, year, shard, run)
     return changed
 
 
@@ -28,29 +30,38 @@ def _shard(snapshot: SnapshotRef) -> int:
     return int(snapshot.partition.rpartition("shard=")[2])
 
 
-def _years(snapshots: Sequence[SnapshotRef]) -> Iterator[tuple[int, list[SnapshotRef]]]:
-    """Each year in which a week begins, and the snapshots that its measures read."""
-    spans = [(s, _monday(s.first), _monday(s.last)) for s in snapshots if s.first and s.last]
-    for year in sorted({monday.year for _, first, last in spans for monday in (first, last)}):
-        first, last = _first_day(year), _last_day(year)
-        yield year, [s for s, _, _ in spans if s.first and s.last and s.first <= last and s.last >= first]
+def _years(snapshots: Sequence[SnapshotRef]) -> list[int]:
+    """Each year in which a week begins."""
+    days = [day for s in snapshots for day in (s.first, s.last) if day]
+    return sorted({_monday(day).year for day in days})
 
 
-def _refresh(lake: Lake, year: int, shard: int, sources: Sequence[SnapshotRef], run: str) -> list[SnapshotRef]:
-    inputs = tuple(s.snapshot for s in sources)
-    before = lake.current(PRICE_MEASURES, PRICE_MEASURES.partition(year, shard))
-    if before and before.inputs == inputs:
-        return []
+def _refresh(lake: Lake, year: int, shard: int, run: str) -> list[SnapshotRef]:
+    partition = PRICE_MEASURES.partition(year, shard)
+    before = lake.current(PRICE_MEASURES, partition)
 
     def change(current: SnapshotRef | None) -> Change | None:
-        rows = _of_year(lake, year, sources)
+        # Looked up when `current` is known, so that a slow run does not put old measures in the place of newer ones.
+        sources = _sources(lambda partition: lake.current(PRICES, partition), year, shard)
+        inputs = tuple(s.snapshot for s in sources)
+        if current and current.inputs == inputs:
+            return None
+        with reading(lake, PRICES, sources):
+            rows = _of_year(lake, year, sources)
         if current and lake.read(PRICE_MEASURES, [current]).collect().equals(rows):
             lake.confirm(current, inputs)
             return None
         return Change([rows], inputs)
 
-    after = lake.update(PRICE_MEASURES, PRICE_MEASURES.partition(year, shard), change, run)
+    after = lake.update(PRICE_MEASURES, partition, change, run)
     return [after] if after and (before is None or after.snapshot != before.snapshot) else []
+
+
+def _sources(current: Callable[[str], SnapshotRef | None], year: int, shard: int) -> list[SnapshotRef]:
+    """The snapshots that the measures of a year read: of that year, the one before it and the one after it."""
+    first, last = _first_day(year), _last_day(year)
+    found = [current(PRICES.partition(y, shard)) for y in (year - 1, year, year + 1)]
+    return [s for s in found if s and s.first and s.last and s.first <= last and s.last >= first]
 
 
 def _of_year(lake: Lake, year: int, sources: Sequence[SnapshotRef]) -> pl.DataFrame:

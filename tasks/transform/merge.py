@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import polars as pl
 
-from tasks.datasets import Dataset, shard_of
+from tasks.datasets import UNDIVIDED, Dataset, shard_of
 from tasks.errors import ContractError
 from tasks.lake import Change, Lake, SnapshotRef
 
@@ -86,7 +86,7 @@ def latest(rows: pl.DataFrame, dataset: Dataset, newest: str = "fetched_at") -> 
 def _parts(dataset: Dataset, rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     if dataset.period is None:
         if rows.height:
-            yield "all", rows
+            yield UNDIVIDED, rows
         return
     placed = rows.with_columns(_year=pl.col(dataset.period).dt.year(), _shard=pl.lit(0))
     if dataset.shards > 1:

@@ -12,6 +12,8 @@ from tasks.errors import ContractError
 from tasks.lake import Change, Lake, SnapshotRef
 from tasks.transform.merge import Figures, latest, merge
 
+__all__ = ["Figures", "curate_rows", "judged", "put_in_quarantine", "reasons"]
+
 
 def curate_rows(
     lake: Lake, dataset: Dataset, rows: pl.DataFrame, batch: str, run: str, newest: str = "fetched_at"

@@ -24,27 +24,8 @@ class Reshaped:
     empty: int
 
 
-def header_dates(columns: Sequence[str], date_format: str = "%d/%m/%Y") -> dict[str, date]:
-    """The columns that are dates, in their order: the first one that is, and all behind it.
-
-    The format is that of strptime, with years of four digits. What readers add to a name that repeats is no part of the
-    date: `_duplicated_0` (polars), `_1` (calamine), `.1` (pandas). Raises ContractError for a header without dates, and
-    for a column behind the first date that is none."""
-    names = pl.Series("name", columns, dtype=pl.String)
-    days = _parsed(names, date_format).fill_null(_parsed(names.str.replace(_REPEATED, ""), date_format))
-    # A first date that cannot be read must not pass for a description.
-    meant = (days.is_not_null() | names.str.contains(_LIKE_A_DATE)).to_list()
-    first = meant.index(True) if True in meant else 0
-    if strange := names[first:].filter(days[first:].is_null()).to_list():
-        raise ContractError(
-            f"The header was read for dates such as {date(2024, 1, 31):{date_format}}, but these columns are none: "
-            f"{_listed(strange)}. Give the format of this file, and drop columns behind the dates."
-        )
-    return dict(zip(columns[first:], days[first:].to_list(), strict=True))
-
-
 def to_long(wide: pl.DataFrame, identifier: str, dates: Mapping[str, date]) -> Reshaped:
-    """One row per identifier and date that has a value. `dates` names the columns to take, as `header_dates` does.
+    """One row per identifier and date that has a value. `dates` names the columns to take.
 
     Of rows with the same identifier the first stands, and so does of columns with the same date, even where their cells
     are empty, which is null or NaN. Raises ContractError for a column that is not there, a row without an identifier
@@ -94,16 +75,7 @@ def trailing_mean(long: pl.DataFrame, n: int) -> pl.DataFrame:
     ).drop("group")
 
 
-# What readers add to a name that is in the header already: polars, calamine (Excel), pandas.
-_REPEATED = r"(_duplicated_\d+|_\d+|\.\d+)$"
-_LIKE_A_DATE = r"^\s*(\d+[-/. ]\d+[-/. ]\d+|\d{8}$)"
 _NAMED = 5  # columns at most in a message
-
-
-def _parsed(names: pl.Series, date_format: str) -> pl.Series:
-    days = names.str.to_date(date_format, strict=False)
-    # `%Y` takes 24 for the year 24.
-    return days.set(days.dt.year() < 1000, None)
 
 
 def _check(wide: pl.DataFrame, identifier: str, dates: Mapping[str, date]) -> None:

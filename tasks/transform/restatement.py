@@ -10,6 +10,7 @@ import polars as pl
 
 from tasks.datasets import PRICES, RAW_PRICES
 from tasks.lake import Lake, SnapshotRef
+from tasks.lake.reading import reading
 from tasks.transform.judge import read_day
 from tasks.window import Window
 
@@ -23,12 +24,13 @@ def restated(lake: Lake, window: Window, raw: Sequence[SnapshotRef]) -> dict[str
     all days before what happened are adjusted by the same, so the first one tells."""
     stored = lake.partitions(PRICES)
     found: dict[str, date] = {}
-    for shard in range(PRICES.shards):
-        known = [s for s in stored if s.partition.endswith(f"/shard={shard}")]
-        if older := [s for s in known if s.first and s.first < window.first]:
-            again = lake.read(RAW_PRICES, raw).filter(pl.col("shard") == shard)
-            codes = _contradicted(again, lake.read(PRICES, _within(known, window)), window)
-            found |= _first_dates(lake.read(PRICES, older), codes, window)
+    with reading(lake, RAW_PRICES, raw) as bars, reading(lake, PRICES, stored):
+        for shard in range(PRICES.shards):
+            known = [s for s in stored if s.partition.endswith(f"/shard={shard}")]
+            if older := [s for s in known if s.first and s.first < window.first]:
+                again = bars.filter(pl.col("shard") == shard)
+                codes = _contradicted(again, lake.read(PRICES, _within(known, window)), window)
+                found |= _first_dates(lake.read(PRICES, older), codes, window)
     return found
 
 

@@ -9,6 +9,7 @@ from tasks.datasets import QUARANTINED_VENDOR_VALUES, RAW_VENDOR_COLUMNS, RAW_VE
 from tasks.errors import ContractError
 from tasks.lake import Lake, SnapshotRef
 from tasks.lake.landing import Landed
+from tasks.lake.reading import reading
 from tasks.transform.merge import Figures, merge_partition
 from tasks.transform.quarantine import judged, put_in_quarantine
 from tasks.transform.vendor_cells import SortedCells, sort_cells
@@ -31,11 +32,12 @@ def curate_file(lake: Lake, file: Landed, columns: SnapshotRef, rows: SnapshotRe
     all that is in the cells goes to quarantine, or when the figures do not add up."""
     years = _years(lake.read(RAW_VENDOR_COLUMNS, [columns]).collect())
     cells, figures = 0, Figures()
-    for shard in range(VENDOR_VALUES.shards):
-        raw = lake.read(RAW_VENDOR_ROWS, [rows]).filter(pl.col("shard") == shard).collect()
-        for year, dates in years.items():
-            figures += _publish(lake, file, VENDOR_VALUES.partition(year, shard), sort_cells(raw, dates), run)
-            cells += raw.height * len(dates)
+    with reading(lake, RAW_VENDOR_ROWS, [rows]) as lines:
+        for shard in range(VENDOR_VALUES.shards):
+            raw = lines.filter(pl.col("shard") == shard).collect()
+            for year, dates in years.items():
+                figures += _publish(lake, file, VENDOR_VALUES.partition(year, shard), sort_cells(raw, dates), run)
+                cells += raw.height * len(dates)
     if figures.quarantined and not figures.published:
         raise ContractError(
             f"All {figures.quarantined} values of the file went to quarantine/vendor_values, file={file.id}: "

@@ -9,4 +9,14 @@ A benchmark is a module that is named here. It has
 What the peers need that a run does not is in the requirements of the tests: `REQUIREMENTS=test`.
 """
 
-BENCHMARKS = ("extraction", "lake_publish", "lake_read", "lake_recent", "reshape")
+BENCHMARKS = (
+    "extraction",
+    "lake_publish",
+    "lake_read",
+    "lake_recent",
+    "load_odbc",
+    "load_postgresql",
+    "load_sqlite",
+    "load_upsert",
+    "reshape",
+)

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from tasks.transform.reshape import header_dates, to_long, trailing_mean
+from tasks.transform.reshape import to_long, trailing_mean
 from tests.benchmarks.race import Contender, Race, times_as_fast
 
 
@@ -57,7 +57,9 @@ def _wide(size: Size) -> pl.DataFrame:
 
 
 def _ours(wide: pl.DataFrame, window: int) -> pl.DataFrame:
-    return trailing_mean(to_long(wide, "code", header_dates(wide.columns, _FORMAT)).rows, window)
+    names = wide.columns[len(_DESCRIPTION) :]
+    dates = {name: datetime.strptime(name[:10], _FORMAT).replace(tzinfo=UTC).date() for name in names}
+    return trailing_mean(to_long(wide, "code", dates).rows, window)
 
 
 def _pandas(wide: pd.DataFrame, window: int) -> pd.DataFrame:

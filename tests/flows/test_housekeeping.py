@@ -2,7 +2,11 @@
 
 import asyncio
 import os
+import sqlite3
+import subprocess
+import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 @pytest.fixture
 def lake(tmp_path: Path, prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> Lake:
     monkeypatch.setenv("ETL_LAKE_URL", str(tmp_path / "lake"))
+    monkeypatch.setenv("ETL_WAREHOUSE_URL", f"sqlite:///{tmp_path}/warehouse.sqlite")
     return open_lake(str(tmp_path / "lake"))
 
 
@@ -61,3 +66,34 @@ def test_a_scheduled_run_removes_what_is_expired(lake: Lake, tmp_path: Path) -> 
 def test_a_run_with_a_retention_of_minutes_fails(lake: Lake) -> None:
     with pytest.raises(ConfigurationError, match="Give 1:00:00 or more"):
         asyncio.run(housekeeping(retention_days=0.01))
+
+
+def test_a_scheduled_run_removes_staging_tables_that_a_dead_load_has_left(lake: Lake, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "warehouse.sqlite")) as connection, connection:
+        connection.execute("CREATE TABLE etl_staging_prices_0123456789abcdef (code TEXT)")
+        connection.execute("CREATE TABLE prices (code TEXT)")
+
+    asyncio.run(housekeeping())
+
+    with closing(sqlite3.connect(tmp_path / "warehouse.sqlite")) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("prices",)]
+
+
+def test_a_warehouse_that_is_in_use_is_left_for_the_next_time(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ETL_WAREHOUSE_URL", f"sqlite:///{tmp_path}/warehouse.sqlite?lock_timeout=0.1")
+    holding = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); "
+        "c.execute('CREATE TABLE etl_staging_prices_0123456789abcdef (code TEXT)'); c.execute('BEGIN EXCLUSIVE'); "
+        "print('held', flush=True); sys.stdin.readline()"
+    )
+    command = [sys.executable, "-c", holding, str(tmp_path / "warehouse.sqlite")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        asyncio.run(housekeeping())
+        holder.communicate("\n")
+
+    with closing(sqlite3.connect(tmp_path / "warehouse.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (1,)

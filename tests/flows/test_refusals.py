@@ -13,7 +13,7 @@ import pytest
 from prefect.exceptions import FailedRun
 
 from tasks.errors import AuthenticationError, ConfigurationError, ContractError, FatalError
-from tasks.extract.sample_market import Accounts, Plan, Served, SimulatedMarket, serve
+from tasks.extract.sample_market import Accounts, Faults, Plan, Served, SimulatedMarket, serve
 from tasks.window import Window
 from tests.flows.conftest import AS_OF, House
 
@@ -58,6 +58,19 @@ def test_a_used_up_quota_keeps_what_came_and_goes_on_the_next_day(build: Callabl
         house = build("quota", market.url)
         house.run()
         assert market.requests.total - 1 == house.table("prices")["code"].n_unique() - kept
+
+
+def test_a_source_that_is_down_is_waited_for_however_few_the_codes(
+    house: House, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ETL_SOURCE_ATTEMPTS", "2")
+    codes = [f"{name}.US" for name in served.market.codes("US", AS_OF)[:3]]
+    served.faults = Faults(unavailable=1, retry_after_seconds=0)
+    with pytest.raises(FailedRun, match="The source failed all 3 codes"):
+        house.run(codes)
+    served.faults = Faults()
+    house.run(codes)
+    assert house.table("prices")["code"].unique().sort().to_list() == sorted(codes)
 
 
 def test_a_lake_that_cannot_be_written(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -64,6 +64,10 @@ class Dialect(Protocol):
     def key_comes_last(self) -> bool:
         """Whether a new table is filled faster when its primary key is made after its rows are in."""
 
+    @property
+    def tables(self) -> sa.ClauseElement:
+        """A query for the names of the tables among which loads make theirs, one column of text."""
+
     def describe(self, table: str) -> sa.ClauseElement:
         """A query for the columns of a table, none if there is no such table.
 
@@ -90,6 +94,10 @@ class Dialect(Protocol):
 
     def delete(self, target: sa.Table, staging: sa.Table) -> sa.ClauseElement:
         """Deletes the target's rows whose key is staged."""
+
+    @property
+    def reads_times(self) -> bool:
+        """Whether a time, or a moment with its zone, that is sent as text is one where a column is of that type."""
 
     def stored(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows in the types that the store keeps. Raises ContractError for values that it would change."""

@@ -54,6 +54,8 @@ class Postgresql:
     # Rows into a table without an index and the index over all of them: two thirds of the time.
     key_comes_last: ClassVar[bool] = True
 
+    reads_times: ClassVar[bool] = False
+
     @property
     def sql(self) -> sa.Dialect:
         return _SQL[self.paramstyle]
@@ -89,6 +91,13 @@ class Postgresql:
 
     def table_options(self, key: Sequence[dy.Column]) -> Mapping[str, Any]:  # noqa: ARG002 - it takes any
         return {}
+
+    @property
+    def tables(self) -> sa.ClauseElement:
+        return sa.text(
+            """SELECT CAST(relname AS VARCHAR(63)) AS name FROM pg_class
+            WHERE relkind = 'r' AND relpersistence <> 't' AND pg_table_is_visible(oid)"""
+        )
 
     def describe(self, table: str) -> sa.ClauseElement:
         return sa.text(

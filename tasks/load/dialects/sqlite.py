@@ -49,6 +49,8 @@ class Sqlite:
     # Where the key is the order of the rows, it cannot come later than they do.
     key_comes_last: ClassVar[bool] = False
 
+    reads_times: ClassVar[bool] = True
+
     @classmethod
     def at(cls, url: sa.URL, lock_timeout: float) -> Self:
         """Raises ConfigurationError for a URL without a file, and for a place where none can be."""
@@ -82,6 +84,10 @@ class Sqlite:
     def table_options(self, key: Sequence[dy.Column]) -> Mapping[str, Any]:
         # One tree in the order of the key, not rows and an index beside them: a quarter smaller, and faster.
         return {"sqlite_with_rowid": not key}
+
+    @property
+    def tables(self) -> sa.ClauseElement:
+        return sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")
 
     def describe(self, table: str) -> sa.ClauseElement:
         return sa.text(

@@ -3,7 +3,6 @@ errors mean. Statements are plain T-SQL: other servers of its protocol, TDS, do 
 """
 
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -21,6 +20,7 @@ from tasks.load import statements
 from tasks.load.dialects import sqlserver_errors, sqlserver_types
 from tasks.load.dialects.dialect import Statements
 from tasks.load.dialects.failure import Failure, LockedError
+from tasks.load.leftovers import private_name
 
 COLLATION = "Latin1_General_BIN2"
 _BINARY = re.compile(r"\w+_BIN2?", re.IGNORECASE | re.ASCII)
@@ -48,6 +48,9 @@ class SqlServer:
 
     # Where the key is the order of the rows, it cannot come later than they do.
     key_comes_last: ClassVar[bool] = False
+
+    # The driver asks for the types of parameters. Of one in a CAST, some servers do not know it: the error undoes all.
+    reads_times: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not _BINARY.fullmatch(self.collation):
@@ -93,6 +96,13 @@ class SqlServer:
         sqlserver_types.check_key(key)
         return {}
 
+    @property
+    def tables(self) -> sa.ClauseElement:
+        return sa.text(
+            """SELECT TABLE_NAME AS name FROM INFORMATION_SCHEMA.TABLES
+            WHERE TABLE_SCHEMA = SCHEMA_NAME() AND TABLE_TYPE = 'BASE TABLE'"""
+        )
+
     def describe(self, table: str) -> sa.ClauseElement:
         return sa.text(
             """SELECT c.COLUMN_NAME AS name,
@@ -127,8 +137,7 @@ class SqlServer:
     def staging(self, name: str, columns: Sequence[sa.Column[Any]]) -> sa.Table:
         # A real table: with #temp ones fast_executemany fails on some servers. Made inside the transaction, under a
         # name that nobody else has, it goes with it whatever happens.
-        private = f"_{secrets.token_hex(8)}"
-        return sa.Table(name[: _LONGEST_NAME - len(private)] + private, sa.MetaData(), *columns)
+        return sa.Table(private_name(name, _LONGEST_NAME), sa.MetaData(), *columns)
 
     def same(self, one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
         # The length too: to T-SQL, blanks at the end make no difference.

@@ -52,6 +52,11 @@ _MEANINGS = (
     ),
     _Meaning(
         ConfigurationError,
+        "{place} cannot be connected to ({text}). Correct the driver and its parameters in ETL_WAREHOUSE_URL.",
+        words=("connection string",),
+    ),
+    _Meaning(
+        ConfigurationError,
         "{place} and the driver do not agree on encryption ({text}). Install the authority of the server's certificate "
         "on this machine; for a test server, ?trust_server_certificate=yes in ETL_WAREHOUSE_URL skips the check.",
         words=("certificate", "SSL Provider", "TLS"),

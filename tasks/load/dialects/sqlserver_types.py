@@ -2,10 +2,10 @@
 
     strings, enums          NVARCHAR(n) where the contract has a max_length of up to 4000, else NVARCHAR(MAX)
     integers                TINYINT, SMALLINT, INTEGER, BIGINT, whichever holds all values; UInt64 as DECIMAL(20, 0)
-    floats                  REAL, FLOAT(53); NaN and infinities are refused, for it has neither
+    floats                  REAL, FLOAT(53); NaN, infinities and subnormal numbers are refused, for it has none of them
     booleans                BIT
     dates                   DATE
-    timestamps with a zone  DATETIMEOFFSET(6), in UTC
+    timestamps with a zone  DATETIMEOFFSET(6), in UTC; a query gives them as text, 2024-01-31 09:30:00.000000+00:00
     timestamps without      DATETIME2(6)
     times                   TIME(6)
     decimals                DECIMAL(p, s)
@@ -32,6 +32,7 @@ from sqlalchemy.types import TypeEngine
 from tasks.errors import ContractError
 from tasks.load.dialects.refusal import no_type, refuse, refuse_finer_than_microseconds, refuse_zero_bytes
 
+_MOMENT = "%Y-%m-%d %H:%M:%S%.6f%:z"
 _LONGEST = 4000  # characters of an NVARCHAR with a length
 _LARGEST_KEY = 900  # bytes
 _ENUM = 100  # characters, so that a longer name among them is no other type
@@ -97,6 +98,9 @@ def stored(rows: pl.DataFrame) -> pl.DataFrame:
     """Raises ContractError for values that SQL Server does not have."""
     not_finite = ~pl.all().is_finite()
     refuse(rows, cs.float(), not_finite, "NaN or infinite, which SQL Server does not have. Make them null or numbers.")
+    for columns, smallest in ((cs.float() - cs.by_dtype(pl.Float32), 2.0**-1022), (cs.by_dtype(pl.Float32), 2.0**-126)):
+        subnormal = (pl.all() != 0) & (pl.all().abs() < smallest)
+        refuse(rows, columns, subnormal, "so small that SQL Server does not have them. Make them zero.")
     refuse(
         rows,
         cs.date() | cs.datetime(),
@@ -108,6 +112,7 @@ def stored(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         (cs.enum() | cs.categorical()).cast(pl.String),
         cs.datetime().dt.cast_time_unit("us"),
+        cs.by_dtype(pl.UInt64).cast(pl.Decimal(20, 0)),
     )
 
 
@@ -119,6 +124,8 @@ def restored(rows: pl.DataFrame, types: Mapping[str, pl.DataType]) -> pl.DataFra
 
 def _restored(name: str, found: pl.DataType, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
+    if isinstance(dtype, pl.Datetime) and isinstance(found, pl.String):
+        column, found = column.str.to_datetime(_MOMENT, time_unit="us"), pl.Datetime("us", "UTC")
     if isinstance(dtype, pl.Datetime) and isinstance(found, pl.Datetime) and dtype.time_zone:
         moment = column if found.time_zone else column.dt.replace_time_zone("UTC")
         return moment.dt.convert_time_zone(dtype.time_zone).dt.cast_time_unit(dtype.time_unit)

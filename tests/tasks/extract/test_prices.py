@@ -16,7 +16,7 @@ from tasks.datasets import FETCHES, RAW_PRICES, Dataset
 from tasks.errors import AuthenticationError, ConfigurationError, EtlError, QuotaExhausted, TransientError
 from tasks.extract.eodhd import Eodhd
 from tasks.extract.http import Http, HttpLimits
-from tasks.extract.prices import Extracted, Part, Shard, extract, plan, qualified, raw_folder
+from tasks.extract.prices import Extracted, Part, Shard, extract, plan, qualified, raise_if_down, raw_folder
 from tasks.extract.sample_market import Accounts, Faults, Plan, Served, SimulatedMarket, serve
 from tasks.lake import Lake, open_lake
 from tasks.window import Window
@@ -339,3 +339,18 @@ def test_windows_do_not_share_what_they_fetch(lake: Lake, source: Served) -> Non
 
     assert asyncio.run(other()).codes_asked == 3
     assert rows(lake, RAW_PRICES).height == 30
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_source_that_fails_the_few_codes_there_are_is_down(lake: Lake, source: Served, shards: int) -> None:
+    source.faults = Faults(unavailable=1, retry_after_seconds=0)
+    extracted = run(lake, source, codes_of(source, 4), shards=shards)
+    with pytest.raises(TransientError, match=r"failed all 4 codes\. The last: .*503.* when the source is back"):
+        raise_if_down(extracted)
+
+
+def test_a_source_that_fails_the_one_code_asked_for_again_is_not_down(lake: Lake, source: Served) -> None:
+    run(lake, source, codes_of(source, 3))
+    source.faults = Faults(unavailable=1, retry_after_seconds=0)
+    raise_if_down(run(lake, source, codes_of(source, 4)))
+    assert sorted(outcomes(lake).values()) == ["failed", "fetched", "fetched", "fetched"]

@@ -5,7 +5,8 @@ import sys
 
 from tasks.lake import open_lake
 from tests.azurite import Azurite, client
-from tests.tasks.lake.azure_lakes import store_in
+from tests.fault_proxy import Fault, fault_proxy
+from tests.tasks.lake.azure_lakes import lake_in, store_in
 from tests.tasks.lake.examples import READINGS, change, readings
 
 LARGE = 20 << 20  # bytes: three blocks
@@ -73,3 +74,16 @@ def test_a_writer_killed_between_blocks_leaves_nothing_to_see_and_nothing_in_the
     with lake.store.create(PART) as file:
         file.write(b"2" * LARGE)
     assert getattr(lake.store.read(PART), "data", None) == b"2" * LARGE
+
+
+def test_pointers_are_read_at_once_and_told_in_their_order(azurite: Azurite) -> None:
+    account = azurite.account()
+    names = [f"p{n:02}" for n in range(24)]
+    for name in names:
+        lake_in(account).update(READINGS, name, lambda _: change(readings(1.0)), "run")
+    with fault_proxy(account.url, lambda r: Fault.SLOW if r.target.endswith("/_current.json") else None) as proxy:
+        found = lake_in(account, proxy.url).partitions(READINGS)
+
+    assert [snapshot.partition for snapshot in found] == names
+    assert proxy.count(Fault.SLOW) == len(names)
+    assert proxy.slow_at_once >= 6  # of eight: one after the other it would be one

@@ -29,7 +29,9 @@ class Recorder:
         text = self._kept(statement)
         if text.startswith("UPDATE"):
             return self.differing
-        return self.staged - self.matched if text.startswith("INSERT") else 0
+        # To append is to insert whatever is staged.
+        there = self.matched if "EXISTS" in text else 0
+        return self.staged - there if text.startswith("INSERT") else 0
 
     def fetch(self, statement: sa.ClauseElement) -> pl.DataFrame:
         text = self._kept(statement)

@@ -1,0 +1,145 @@
+"""Years of prices by child runs: on a real Prefect server, executed by a runner as a worker would."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from prefect import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+
+from flows.backfill import BackfillReport, _seams, backfill
+from flows.backfill_plan import Pace
+from flows.market_prices import market_prices
+from tasks.extract.sample_market import Faults, Served
+from tasks.window import Window
+from tests.deadline import until
+from tests.flows.conftest import House, market_frame
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+SPAN = Window(first=date(2022, 3, 1), last=date(2024, 6, 27))
+CODES_AT_ONCE = 3
+
+
+@contextmanager
+def runner(name: str, api: str, folder: Path) -> Iterator[None]:
+    """A process that executes the runs of market-prices/NAME."""
+    script = f"from flows.market_prices import market_prices; market_prices.serve({name!r}, pause_on_shutdown=False)"
+    environment = {**os.environ, "PREFECT_API_URL": api, "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
+    with (folder / "runner.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=log, stderr=log)
+    try:
+        until(lambda: asyncio.run(deployed(name)), 60)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+async def deployed(name: str) -> bool:
+    async with get_client() as client:
+        found = await client.read_deployments(
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[name]))
+        )
+    return bool(found)
+
+
+@pytest.fixture
+def deployment(house: House, prefect_api: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    name = request.node.name.replace("_", "-")
+    with runner(name, prefect_api, tmp_path):
+        yield f"market-prices/{name}"
+
+
+def run(deployment: str, span: Window = SPAN, **parameters: Any) -> BackfillReport:
+    pace = Pace(deployment=deployment, at_once=CODES_AT_ONCE)
+    report: BackfillReport = asyncio.run(backfill(span.first, span.last, pace=pace, **parameters))
+    return report
+
+
+def children_of(deployment: str) -> int:
+    async def count() -> int:
+        async with get_client() as client:
+            found = await client.read_deployment_by_name(deployment)
+            runs = await client.read_flow_runs()
+        return sum(r.deployment_id == found.id for r in runs)
+
+    return asyncio.run(count())
+
+
+def test_years_are_fetched_by_children_and_what_failed_is_done_next_time(
+    house: House, served: Served, deployment: str
+) -> None:
+    run(deployment, catch_up="last")
+    served.faults = Faults(quota_used_up=1.0)
+    with pytest.raises(Exception, match="Run the backfill again with the same parameters"):
+        run(deployment)
+    served.faults = Faults(retry_after_seconds=0)
+    report = run(deployment)
+    assert (len(report.completed), len(report.skipped)) == (2, 1)
+    stored = house.table("prices").with_columns(pl.col("date").str.to_date())
+    expected = market_frame(served.market, "US", SPAN)
+    assert_frame_equal(stored, expected.select(stored.columns), check_dtypes=False)
+    assert house.count("price_measures") > 0
+
+    asked, children = served.requests.total, children_of(deployment)
+    again = run(deployment)
+    assert (again.completed, len(again.skipped)) == ([], 3)
+    assert (served.requests.total, children_of(deployment)) == (asked, children)
+
+
+def test_the_last_window_or_none(house: House, served: Served, deployment: str) -> None:
+    assert len(run(deployment, catch_up="none").not_started) == 3
+    assert run(deployment, plan_only=True).completed == []
+    assert children_of(deployment) == 0
+    report = run(deployment, catch_up="last")
+    assert report.completed == [Window(first=date(2024, 1, 1), last=SPAN.last)]
+    assert len(report.not_started) == 2
+
+
+def test_an_unknown_deployment_is_named(house: House, served: Served) -> None:
+    with pytest.raises(Exception, match=r"There is no deployment 'market-prices/nobody'\. `prefect deployment ls`"):
+        run("market-prices/nobody")
+
+
+def test_seams_are_the_last_days_of_what_was_there_beside_what_came() -> None:
+    years = list(Window(first=date(2020, 1, 1), last=date(2023, 12, 31)).by_years(1))
+    assert _seams(years, years) == []
+    assert _seams(years, []) == []
+    assert _seams(years, years[2:3]) == [
+        Window(first=date(2021, 12, 25), last=date(2021, 12, 31)),
+        Window(first=date(2023, 12, 25), last=date(2023, 12, 31)),
+    ]
+
+
+def test_the_plan_compares_lengths_of_windows() -> None:
+    span = ["--first", "2005-01-01", "--last", "2024-12-31"]
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.backfill", *span, "--plan", "--plan-codes", "50000", "--at-once", "10"],
+        env={**os.environ, "ETL_SOURCE_URL": "https://source.example"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "50,000 codes of 2005-01-01 to 2024-12-31" in done.stdout
+    rows = {cells[0]: cells[1:4] for line in done.stdout.splitlines() if len(cells := line.split()) > 5}
+    assert rows["1"] == ["20", "1,000,000", "252,000,005"]
+    assert rows["20"][:2] == ["1", "50,000"]
+
+
+def test_market_prices_without_publishing_leaves_the_warehouse_alone(house: House) -> None:
+    year = Window(first=date(2023, 1, 1), last=date(2023, 12, 31))
+    report = asyncio.run(market_prices(None, year, lag_days=0, publish=False))
+    assert "in the lake" in report.summary
+    assert not house.warehouse.exists()
+    assert not (house.lake / "published" / "price_measures").exists()
