@@ -75,8 +75,8 @@ class Browser:
         self._tabs: dict[str, Tab] = {}
 
     @contextmanager
-    def open(self, page: Path, width: int = 1280, height: int = 900, *, dark: bool = False) -> Iterator["Tab"]:
-        """A tab of so many CSS pixels that shows the file, in a light or a dark scheme; closed at the end."""
+    def open(self, page: Path | str, width: int = 1280, height: int = 900, *, dark: bool = False) -> Iterator["Tab"]:
+        """A tab of so many CSS pixels that shows the file or URL, in a light or a dark scheme; closed at the end."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         tab = self._tabs[session] = Tab(self, session)
@@ -85,7 +85,7 @@ class Browser:
             tab.call(f"{domain}.enable")
         tab.call("Emulation.setEmulatedMedia", features=[scheme])
         tab.resize(width, height)
-        tab.call("Page.navigate", url=page.as_uri())
+        tab.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         tab.until("document.readyState === 'complete' && location.href !== 'about:blank'")
         yield tab
         self.call("Target.closeTarget", targetId=target)

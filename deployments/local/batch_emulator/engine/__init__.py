@@ -1,0 +1,1 @@
+"""What happens to pools, nodes, jobs and tasks over time."""

@@ -1,0 +1,1 @@
+"""How tasks are run: simulated, as processes, or in containers."""

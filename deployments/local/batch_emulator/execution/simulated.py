@@ -1,0 +1,119 @@
+"""Tasks that only take time: thousands of them, with seeded durations and no process.
+
+A command line may say what happens: `simulate --seconds 30 --exit-code 1 --stderr "out of memory"`, alone or after any
+shell (`/bin/sh -c "simulate --seconds 30"`). The environment settings EMULATOR_SIMULATE_SECONDS and
+EMULATOR_SIMULATE_EXIT_CODE do for any other command line. What neither says is drawn from the seed and the task's id.
+"""
+
+import argparse
+import hashlib
+import random
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from deployments.local.batch_emulator.execution.launch import JsonObject, Launch, Outcome, user_error
+
+SHORTEST, MEAN, LONGEST = 2.0, 30.0, 600.0  # seconds of a task that does not say: exponential between the bounds
+
+
+class Clock(Protocol):
+    async def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is simulated: `prepare_seconds` before it runs, `seconds` of running, then how it ends."""
+
+    seconds: float
+    prepare_seconds: float
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class SimulatedExecutor:
+    """Same seed and same ids: same durations, whatever the order in which tasks are run."""
+
+    def __init__(self, clock: Clock, seed: int = 0) -> None:
+        self._clock = clock
+        self._seed = seed
+
+    async def run(self, launch: Launch, running: Callable[[], None]) -> Outcome:
+        try:
+            scenario = self._scenario(launch)
+        except ValueError as error:
+            return Outcome(None, user_error("CommandLaunchFailed", f"The simulation could not be read: {error}"))
+        await self._clock.sleep(scenario.prepare_seconds)
+        _write(launch.directory, scenario)
+        running()
+        await self._clock.sleep(scenario.seconds)
+        return Outcome(scenario.exit_code, container_info=_container(launch, scenario))
+
+    def _scenario(self, launch: Launch) -> Scenario:
+        asked = _asked(launch.command_line, launch.environment)
+        return Scenario(
+            seconds=self._duration(launch) if asked.seconds is None else asked.seconds,
+            prepare_seconds=asked.prepare_seconds,
+            exit_code=asked.exit_code,
+            stdout=asked.stdout,
+            stderr=asked.stderr,
+        )
+
+    def _duration(self, launch: Launch) -> float:
+        key = f"{self._seed}/{launch.kind}/{launch.job_id}/{launch.task_id}"
+        drawn = random.Random(hashlib.sha256(key.encode()).digest()).expovariate(1 / MEAN)  # noqa: S311 - a simulation
+        return min(max(drawn, SHORTEST), LONGEST)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="simulate", add_help=False)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--prepare-seconds", type=float, default=0.0)
+    parser.add_argument("--exit-code", type=int, default=0)
+    parser.add_argument("--stdout", default="")
+    parser.add_argument("--stderr", default="")
+    return parser
+
+
+_PARSER = _parser()
+
+
+def _asked(command_line: str, environment: Mapping[str, str]) -> argparse.Namespace:
+    if "simulate" in command_line and (words := _words(command_line)) is not None:
+        return _PARSER.parse_args(words)
+    words = []
+    for option, name in (("--seconds", "SECONDS"), ("--exit-code", "EXIT_CODE")):
+        if value := environment.get(f"EMULATOR_SIMULATE_{name}"):
+            words += [option, value]
+    return _PARSER.parse_args(words)
+
+
+def _words(command_line: str) -> list[str] | None:
+    """What follows `simulate`, also inside the quotes of a shell's `-c`; None where it is not a command."""
+    words = shlex.split(command_line)
+    if words and Path(words[0]).name in {"sh", "bash"} and "-c" in words[:-1]:
+        words = shlex.split(words[words.index("-c") + 1])
+    return words[1:] if words and words[0] == "simulate" else None
+
+
+def _write(directory: Path, scenario: Scenario) -> None:
+    if not scenario.stdout and not scenario.stderr:
+        return  # the files of thousands of tasks would take longer than their simulation
+    (directory / "wd").mkdir(parents=True, exist_ok=True)
+    for name, text in (("stdout.txt", scenario.stdout), ("stderr.txt", scenario.stderr)):
+        (directory / name).write_text(f"{text}\n" if text else "")
+
+
+def _container(launch: Launch, scenario: Scenario) -> JsonObject | None:
+    if launch.container_settings is None:
+        return None
+    name = hashlib.sha256(f"{launch.job_id}/{launch.task_id}/{launch.node_id}".encode()).hexdigest()
+    return {"containerId": name, "state": "exited", "error": "" if scenario.exit_code == 0 else "Non-zero exit code"}

@@ -1,0 +1,131 @@
+"""The emulator's process: one account, its data plane, its own routes and its page, behind one socket."""
+
+import base64
+import logging
+import socket
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from deployments.local.batch_emulator import page
+from deployments.local.batch_emulator.account import Account
+from deployments.local.batch_emulator.admin import Admin
+from deployments.local.batch_emulator.app import DataPlane
+from deployments.local.batch_emulator.authentication import (
+    Authentication,
+    BearerCheck,
+    accept_any,
+    accept_audience,
+    refuse_all,
+)
+from deployments.local.batch_emulator.clock import Clock
+from deployments.local.batch_emulator.connections import ServiceProtocol, reset
+from deployments.local.batch_emulator.engine.state import Store
+from deployments.local.batch_emulator.execution.environment import AccountFacts
+from deployments.local.batch_emulator.execution.processes import end_leftovers
+from deployments.local.batch_emulator.executors import make_executor
+from deployments.local.batch_emulator.faults import Faults
+from deployments.local.batch_emulator.operations import OPERATIONS
+from deployments.local.batch_emulator.quotas import Quotas
+from deployments.local.batch_emulator.store import open_store
+
+PUBLIC_KEY = base64.b64encode(b"Everybody knows this key of the Batch emulator: use it nowhere.").decode()
+BEARER_CHECKS: Mapping[str, BearerCheck] = {"any": accept_any, "audience": accept_audience, "none": refuse_all}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says. `key` None refuses shared keys; `state` None keeps everything in memory."""
+
+    account: str
+    key: str | None
+    bearer: str
+    speed: float
+    state: Path | None
+    executor: str
+    seed: int
+    quotas: Quotas
+    storage_keys: Mapping[str, str] = field(default_factory=dict)
+    auto_storage: str | None = None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises: OSError that says what to do when the port is taken."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(2048)
+    except OSError as error:
+        sock.close()
+        raise OSError(
+            f"The emulator cannot listen on {host}:{port}: {error.strerror}. "
+            "Stop what uses the port, or choose another with --port (0 takes any that is free)."
+        ) from error
+    return sock
+
+
+def serve(settings: Settings, sock: socket.socket, ready: Callable[[], None]) -> None:
+    """Serves until the process is interrupted; `ready` is called when calls are answered."""
+    host, port = sock.getsockname()[:2]
+    app = create_app(settings, f"http://{host}:{port}", ready)
+    config = uvicorn.Config(
+        app,
+        http=ServiceProtocol,
+        ws="none",
+        lifespan="on",
+        log_level=logging.WARNING,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
+    )
+    uvicorn.Server(config).run(sockets=[sock])
+
+
+def create_app(settings: Settings, endpoint: str, ready: Callable[[], None]) -> Starlette:
+    """The application; its lifespan begins and ends what runs in the account."""
+    store = open_store(settings.state)
+    folder = tempfile.TemporaryDirectory(prefix="batch-emulator-", ignore_cleanup_errors=True)
+    nodes = (Path(folder.name) if settings.state is None else settings.state / "nodes").resolve()
+    faults = Faults(settings.seed)
+    account = _account(settings, endpoint, faults, store, nodes)
+    calls: Counter[tuple[str, int]] = Counter()
+    authentication = Authentication(settings.account, settings.key, BEARER_CHECKS[settings.bearer])
+    plane = DataPlane(account, OPERATIONS, authentication, faults, account.clock.now, reset, calls)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        end_leftovers(nodes)
+        account.start()
+        ready()
+        try:
+            yield
+        finally:
+            await account.close()
+            folder.cleanup()
+
+    routes = [*page.routes(), *Admin(account, faults, calls).routes(), Mount("/", app=plane)]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+def _account(settings: Settings, endpoint: str, faults: Faults, store: Store, nodes: Path) -> Account:
+    clock = Clock(speed=settings.speed)
+    facts = AccountFacts(settings.account, endpoint)
+    executor = make_executor(
+        settings.executor,
+        facts,
+        clock,
+        seed=settings.seed,
+        storage_keys=settings.storage_keys,
+        auto_storage=settings.auto_storage,
+    )
+    account = Account(settings.account, clock, faults, executor, settings.quotas, store, nodes, seed=settings.seed)
+    account.base_url = endpoint
+    return account
