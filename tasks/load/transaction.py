@@ -16,10 +16,8 @@ def writing(connection: Connection) -> Iterator[None]:
     try:
         yield
         connection.execute(connection.dialect.commit)
-    except LostConnectionError:  # its server undoes the transaction, and a driver may have no words for asking it to
-        raise
-    except BaseException:  # of the parts' source, or an interrupt: the store must not keep half of anything
-        _undo(connection, (connection.dialect.rollback,))
+    except BaseException as error:  # of the parts' source, or an interrupt: the store must not keep half of anything
+        _undo(connection, (connection.dialect.rollback,), error)
         raise
 
 
@@ -30,32 +28,31 @@ def reading(connection: Connection) -> Iterator[None]:
         for statement in connection.dialect.begin_reading:
             connection.execute(statement)
         yield
-    except LostConnectionError:
-        raise
-    except BaseException:
-        _undo(connection, connection.dialect.end_reading)
+    except BaseException as error:
+        _undo(connection, connection.dialect.end_reading, error)
         raise
     _undo(connection, connection.dialect.end_reading)
 
 
 def _begin(connection: Connection) -> None:
+    rollback = (connection.dialect.rollback,)
     try:
         for statement in connection.dialect.begin:
             connection.execute(statement)
     except LockedError as error:
-        _undo(connection, (connection.dialect.rollback,))
+        _undo(connection, rollback, error)
         raise LockedError(f"{error}{_holders(connection)}") from error
-    except LostConnectionError:
-        raise
-    except BaseException:
-        _undo(connection, (connection.dialect.rollback,))
+    except BaseException as error:
+        _undo(connection, rollback, error)
         raise
 
 
-def _undo(connection: Connection, statements: Statements) -> None:
-    # A full disk may have ended the transaction already; a server ends it when the connection goes just now.
+def _undo(connection: Connection, statements: Statements, after: BaseException | None = None) -> None:
+    # A full disk may have ended the transaction already; a server ends it when the connection is gone, and what its
+    # driver then says to anything may have no words in it.
+    is_lost = isinstance(after, LostConnectionError)
     for statement in statements:
-        with suppress(NothingToUndoError, LostConnectionError):
+        with suppress(EtlError if is_lost else NothingToUndoError, LostConnectionError):
             connection.execute(statement)
 
 

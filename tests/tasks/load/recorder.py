@@ -35,6 +35,8 @@ class Recorder:
 
     def fetch(self, statement: sa.ClauseElement) -> pl.DataFrame:
         text = self._kept(statement)
+        if "INFORMATION_SCHEMA.TABLES" in text:
+            return pl.DataFrame({"name": list(self.tables)})
         if "INFORMATION_SCHEMA" in text:
             (name,) = compiled(statement, self.dialect)[1].values()
             return _described(self.tables.get(str(name), []))

@@ -23,6 +23,7 @@ from tests.tasks.load.test_values import VALUES, values
 SERVER = SqlServer("SQL Server database prices at server", 30.0)
 ROWS = quotes(("A'; --", 1, 1.0, 1), ("B", 2, 2.0, None))
 KEY = "NVARCHAR(40) COLLATE Latin1_General_BIN2"
+LEFT = "etl_staging_it's [x]_0123456789abcdef"
 TABLE = {
     "quotes": [
         ("code", KEY, True, 1),
@@ -90,6 +91,11 @@ def _stream(recorder: Recorder) -> None:
     list(Warehouse(recorder).stream("SELECT code FROM quotes WHERE code IN :codes", {"codes": ["A", "B"]}))
 
 
+def _leftovers(recorder: Recorder) -> None:
+    recorder.tables[LEFT] = []
+    assert Warehouse(recorder).remove_leftovers() == [LEFT]
+
+
 LOADS: Sequence[Callable[[Recorder], None]] = (
     _first_load,
     _upsert,
@@ -112,7 +118,7 @@ def _said(load: Callable[[Recorder], None]) -> list[str]:
     return recorder.statements
 
 
-@pytest.mark.parametrize("load", LOADS)
+@pytest.mark.parametrize("load", [*LOADS, _leftovers])
 def test_every_statement_is_t_sql(load: Callable[[Recorder], None]) -> None:
     said = _said(load)
 
