@@ -6,6 +6,9 @@ A benchmark is a module that is named here. It has
   with the tests so that no benchmark rots;
 - `race(size)`, a context manager that makes the data, starts what is needed, and gives a `Race`.
 
+A measurement has nothing that could run beside it. It is a module that is named here, too, with `SIZE`, `TINY` and
+`take(size, console)`, which shows its figures and says whether its targets are met.
+
 What the peers need that a run does not is in the requirements of the tests: `REQUIREMENTS=test`.
 """
 
@@ -20,3 +23,5 @@ BENCHMARKS = (
     "load_upsert",
     "reshape",
 )
+
+MEASUREMENTS = ("work_pool",)

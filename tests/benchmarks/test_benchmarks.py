@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.benchmarks import BENCHMARKS
-from tests.benchmarks.__main__ import open_race, report
+from tests.benchmarks import BENCHMARKS, MEASUREMENTS
+from tests.benchmarks.__main__ import open_race, report, take
 from tests.benchmarks.race import (
     Contender,
     Race,
@@ -23,6 +23,12 @@ from tests.benchmarks.race import (
 def test_contenders_agree(name):
     with open_race(name, tiny=True) as race:
         check_agreement(race)
+
+
+@pytest.mark.parametrize("name", MEASUREMENTS)
+def test_targets_are_met_in_small(name):
+    shown = io.StringIO()
+    assert take(name, Console(file=shown, width=120), tiny=True), shown.getvalue()
 
 
 class Watch:

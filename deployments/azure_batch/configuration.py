@@ -1,0 +1,192 @@
+"""The variables of the work pool: each described once, here, and shown in this order in the Prefect UI.
+
+Validation happens before anything is asked of the service, and names the variable.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from prefect.client.orchestration import PrefectClient
+from prefect.workers.base import BaseJobConfiguration
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from deployments.azure_batch.credentials import AzureBatchCredentials
+from deployments.azure_batch.environment import forwarded
+from deployments.azure_batch.given import without_empty
+from deployments.azure_batch.pool_specification import PoolSpecification
+from deployments.azure_batch.variables import PoolId, Registry, Size, Upload, are_references
+
+
+class AzureBatchJobConfiguration(BaseJobConfiguration):
+    """A flow run's configuration, and by its schema the variables of the work pool."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+    _given = model_validator(mode="before")(without_empty)
+
+    credentials: AzureBatchCredentials | None = Field(
+        default=None, title="Credentials", description="The Batch account, and how to sign in to it. Required."
+    )
+    pool_id: PoolId | None = Field(
+        default=None, title="Batch Pool", description="The id of the pool whose nodes execute the runs."
+    )
+    new_pool: PoolSpecification | None = Field(
+        default=None,
+        title="New Pool",
+        description="How to create the pool when there is none of this id. Empty: the pool has to exist.",
+    )
+    temporary_pool: bool = Field(
+        default=False,
+        title="Temporary Pool",
+        description="Each run has a pool of its own, made from New Pool, which lives as long as the run.",
+    )
+    image: str | None = Field(
+        default=None,
+        title="Image",
+        description="The container image of the run. Empty: the command runs on the node itself.",
+    )
+    registry: Registry | None = Field(
+        default=None, title="Registry", description="How to sign in where the image is pulled from."
+    )
+    command: str | None = Field(
+        default=None,
+        title="Command",
+        description="What the task runs. Empty: what starts the flow run, which is nearly always right.",
+    )
+    launcher: str | None = Field(
+        default=None,
+        title="Launcher",
+        description=(
+            "What comes before the command. Empty: nothing with an image, whose entry point is the launcher;"
+            " `python -m batch_image.launcher` without."
+        ),
+    )
+    env: dict[str, str | None] = Field(
+        default_factory=dict, title="Environment Variables", description="Readable by all who can read the account."
+    )
+    secrets: Annotated[dict[str, str], AfterValidator(are_references)] = Field(
+        default_factory=dict,
+        title="Secrets",
+        description=(
+            "Environment variables as references to Key Vault, which the launcher resolves on the node:"
+            " @Microsoft.KeyVault(SecretUri=https://VAULT.vault.azure.net/secrets/NAME)."
+        ),
+    )
+    allow_plaintext_secrets: bool = Field(
+        default=False,
+        title="Allow Plaintext Secrets",
+        description="Lets the worker write its Prefect API key into the task, where others can read it.",
+    )
+    required_slots: PositiveInt = Field(
+        default=1, le=256, title="Task Slots", description="How many of a node's slots the run takes."
+    )
+    cpu: PositiveFloat | None = Field(default=None, title="CPU", description="Cores that the container may use.")
+    memory: Size | None = Field(default=None, title="Memory", description="The container's limit, such as 4g.")
+    shm_size: Size | None = Field(default=None, title="Shared Memory", description="Size of /dev/shm, such as 1g.")
+    gpus: str | None = Field(
+        default=None, title="GPUs", description="`all`, or how many, of the node's GPUs the container gets."
+    )
+    mounts: list[str] = Field(
+        default_factory=list, title="Mounts", description="Of the node into the container: SOURCE:TARGET[:ro]."
+    )
+    container_options: str | None = Field(
+        default=None, title="Container Options", description="More options of `docker create`."
+    )
+    working_directory: Literal["taskWorkingDirectory", "containerImageDefault"] = Field(
+        default="containerImageDefault", title="Working Directory", description="Of the container."
+    )
+    user: Literal["task", "pool", "task-admin", "pool-admin"] = Field(
+        default="pool", title="User", description="Made for each task or for the pool; an administrator or not."
+    )
+    wall_clock_limit: PositiveFloat | None = Field(
+        default=None, title="Time Limit (Seconds)", description="The task is ended after so long. Empty: no limit."
+    )
+    retention: PositiveFloat = Field(
+        default=86400, title="Retention (Seconds)", description="How long a task's files stay on its node."
+    )
+    batch_retries: Annotated[int, Field(ge=-1)] = Field(
+        default=0,
+        title="Retries by Batch",
+        description="After a non-zero exit; -1: endless. Retries of the flow itself are Prefect's and usually better.",
+    )
+    on_requeue: Literal["rerun", "crash", "always"] = Field(
+        default="rerun",
+        title="When Requeued",
+        description=(
+            "What the launcher does when Batch executes a task a second time, after its node was lost: `rerun` unless"
+            " the run is final, cancelled or executing elsewhere; `crash`; or run it `always`."
+        ),
+    )
+    uploads: list[Upload] = Field(
+        default_factory=list, title="Uploads", description="Files of the task to keep in blob storage, its output too."
+    )
+    stream_output: bool = Field(
+        default=False, title="Stream Output", description="Shows what the task prints in the run's logs as it runs."
+    )
+    cancel_grace: NonNegativeInt = Field(
+        default=60,
+        title="Grace when Cancelled (Seconds)",
+        description="How long a running flow has to end by itself before its task is terminated.",
+    )
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = Field(
+        default=0, title="Priority", description="Of the job that the run goes into; higher ones get nodes first."
+    )
+    name: str | None = Field(
+        default=None, title="Name", description="Shown as the task's name in the Azure portal. Default: the run's."
+    )
+    labels: dict[str, str] = Field(
+        default_factory=dict, title="Labels", description="Written into the task's environment, as JSON."
+    )
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.temporary_pool and self.new_pool is None:
+            raise ValueError("temporary_pool needs new_pool, which says what the pool is made of")
+        if self.image is None and (
+            self.registry or self.gpus or self.memory or self.cpu or self.shm_size or self.mounts
+        ):
+            raise ValueError("registry, gpus, memory, cpu, shm_size and mounts are a container's: they need image")
+        if self.user.startswith("task-") and self.image:
+            raise ValueError("user: a container's administrator has to be pool-admin")
+        if both := sorted(self.secrets.keys() & self.env.keys()):
+            raise ValueError(f"{', '.join(both)}: in env and in secrets; remove it from one of them")
+        return self
+
+    @classmethod
+    async def from_template_and_values(
+        cls, base_job_template: dict[str, Any], values: dict[str, Any], client: PrefectClient | None = None
+    ) -> Self:
+        """What a deployment leaves empty is the work pool's: `prefect deploy` cannot leave out a variable."""
+        given = {name: value for name, value in values.items() if value != ""}
+        configuration: Self = await super().from_template_and_values(base_job_template, given, client=client)
+        return configuration
+
+    def prepare_for_flow_run(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Prefect's own are passed on
+        own = dict(self.env)
+        super().prepare_for_flow_run(*args, **kwargs)
+        # What Prefect adds, less what has no business on a node; what the user says stands.
+        self.env = forwarded(self.env, own)
+
+    @property
+    def grace(self) -> timedelta:
+        return timedelta(seconds=self.cancel_grace)
+
+
+def variables_schema() -> dict[str, Any]:
+    """The schema of the configuration as the Prefect server and its UI want the variables' one."""
+    schema = AzureBatchJobConfiguration.model_json_schema(ref_template="#/definitions/{model}")
+    schema["definitions"] = schema.pop("$defs")
+    # As they are written above: Prefect's own, which are inherited, would come first. The UI goes by the position, for
+    # a server on PostgreSQL does not keep the order.
+    names = AzureBatchJobConfiguration.__annotations__
+    schema["properties"] = {name: schema["properties"][name] | {"position": n} for n, name in enumerate(names)}
+    schema.pop("title", None)
+    schema.pop("description", None)
+    return schema

@@ -1,0 +1,191 @@
+"""What the service's own records say about a task that ended, and about a pool whose tasks wait. Asks nobody."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from azure.batch import models
+
+Category = Literal["success", "exit", "image", "command", "time-limit", "terminated", "file", "service", "unknown"]
+
+_EXITS = {
+    125: "The container could not be started: check the image, its entry point and the container options.",
+    126: "The command was found but may not be executed: check its permissions.",
+    127: "The command was not found: check the command, and that Prefect is in the image.",
+    137: "The process was killed, most likely for lack of memory: give it more memory, or a larger VM size.",
+    143: "The process was asked to end (SIGTERM), as when its node is shut down.",
+}
+_CODES: dict[str, tuple[Category, str]] = {
+    "containerinvalidimage": ("image", "Check the name of the image."),
+    "containerimagenotfound": ("image", "Check the image's name and tag, and that the registry has it."),
+    "containerregistryauthfailed": (
+        "image",
+        "Check the job variable registry: its identity may not pull, or password.",
+    ),
+    "containerpullfailed": ("image", "Check the image's name, the registry, and that the nodes can reach it."),
+    "commandprogramnotfound": ("command", "Check the command; it is run without a shell."),
+    "commandlaunchfailed": ("command", "Check the command; it is run without a shell."),
+    "blobaccessdenied": ("file", "Check the signature or the identity that the files are read or written with."),
+    "blobnotfound": ("file", "Check the names of the files that the task needs."),
+    "fileuploadaccessdenied": ("file", "Check that the identity may write to the container of uploads."),
+    "fileuploadcontainernotfound": ("file", "Create the blob container that uploads names."),
+}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """`detail` is in the service's words; `resolution` may be empty."""
+
+    category: Category
+    exit_code: int | None
+    summary: str
+    detail: str = ""
+    resolution: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.summary, self.detail, self.resolution) if part)
+
+    @property
+    def succeeded(self) -> bool:
+        return self.category == "success"
+
+    @property
+    def status_code(self) -> int:
+        """0 for success and never else; 1 where there is no exit code."""
+        return 0 if self.succeeded else self.exit_code or 1
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why tasks wait. Of the same kind as another it need not be told again."""
+
+    kind: str
+    text: str
+
+
+def diagnose(task: "models.BatchTask") -> Diagnosis:
+    """Of a task that is completed."""
+    info = task.execution_info
+    if info is None:
+        return Diagnosis("unknown", None, "The task ended, and the service says nothing about how.")
+    failure, code = info.failure_info, info.exit_code
+    if failure is None and lower(info.result) != "failure":
+        return Diagnosis("success", code, "The task ended well.") if not code else _exited(code, "", "")
+    name = (failure.code if failure else None) or "no code"
+    words = _words(failure)
+    if lower(name) == "taskended":
+        return _ended(task, code, words)
+    if category := _category(name, words):
+        return Diagnosis(category[0], code, f"The task could not run ({name}).", words, category[1])
+    if code:
+        return _exited(code, lower(failure.category) if failure else "", words)
+    blame = "the service" if failure and lower(failure.category) == "servererror" else "its configuration"
+    return Diagnosis("service", code, f"The task failed because of {blame} ({name}).", words)
+
+
+def gone(task: str) -> Diagnosis:
+    """Of a task that is no longer there."""
+    summary = f"The Batch task {task} is gone: it or its job was deleted before it ended."
+    return Diagnosis("terminated", None, summary)
+
+
+def job_ended(job: str, state: str, reason: str) -> Diagnosis:
+    """Of a task that waits in a job that will never run it."""
+    summary = f"The task was still waiting when its job {job} ended (now {state}{f', {reason}' if reason else ''})."
+    return Diagnosis("terminated", None, summary, "", "Start the run again: it will get another job.")
+
+
+def held(job: str) -> str:
+    """Why no task of a disabled job is executed."""
+    return f"Waiting for job {job}, which somebody has disabled: enable it, and its tasks are executed."
+
+
+def why_waiting(
+    pool: "models.BatchPool", counts: "models.BatchPoolNodeCounts | None", broken: "Iterable[models.BatchNode]" = ()
+) -> Reason:
+    """Why a task of the pool has no node yet: the most serious reason first. `broken` are nodes that run nothing."""
+    troubles = [*_troubles(pool), *(broken_node(node) for node in broken)]
+    kind, usual = _allocation(pool, counts)
+    if lower(pool.state) == "deleting":
+        troubles.insert(0, "it is being deleted")
+    # Counts of nodes change all the time, and make no new reason.
+    return Reason("; ".join(sorted(troubles)) or kind, f"Waiting for pool {pool.id}: {'; '.join([*troubles, usual])}.")
+
+
+def _allocation(pool: "models.BatchPool", counts: "models.BatchPoolNodeCounts | None") -> tuple[str, str]:
+    now, wanted = _nodes(pool)
+    if lower(pool.allocation_state) == "resizing":
+        return "starting", f"it is being resized: {now} of {wanted} nodes"
+    if not wanted and pool.enable_auto_scale:
+        return "empty", "it has no node; its autoscale formula has not asked for one yet"
+    if not wanted:
+        return "empty", "it has no node and scales to none: resize it"
+    if starting := _starting(counts):
+        return "starting", f"{starting} of {now} nodes are starting"
+    return "busy", f"all of its {now} nodes are busy"
+
+
+def broken_node(node: "models.BatchNode") -> str:
+    """What is wrong with a node that runs nothing, in the service's words."""
+    details = [f"{error.code}: {error.message}".rstrip(".") for error in node.errors or ()]
+    info = node.start_task_info
+    if info and lower(info.result) == "failure":
+        code = "" if info.exit_code is None else f", exit code {info.exit_code}"
+        details.append(f"its start task failed{code}")
+    return f"node {node.id} is {lower(node.state)}{' (' + '; '.join(details) + ')' if details else ''}"
+
+
+def lower(text: object) -> str:
+    """Of a value or an enum of the service, whose case varies."""
+    return str(getattr(text, "value", text) or "").lower()
+
+
+def _exited(code: int, category: str, words: str) -> Diagnosis:
+    of = f" ({category})" if category else ""
+    return Diagnosis("exit", code, f"The task ended with exit code {code}{of}.", words, _EXITS.get(code, ""))
+
+
+def _ended(task: "models.BatchTask", code: int | None, words: str) -> Diagnosis:
+    limit = task.constraints.max_wall_clock_time if task.constraints else None
+    info = task.execution_info
+    took = info.end_time - info.start_time if info and info.start_time and info.end_time else timedelta(0)
+    # The service ends it a little early or late; without a limit it reports one of millions of days.
+    if limit and took >= limit * 0.98:
+        summary = f"The task was ended after its time limit of {limit.total_seconds():g} seconds."
+        return Diagnosis("time-limit", code, summary, words, "Raise wall_clock_limit, or make the flow faster.")
+    return Diagnosis("terminated", code, "The task was terminated.", words)
+
+
+def _category(name: str, words: str) -> tuple[Category, str] | None:
+    if known := _CODES.get(lower(name)):
+        return known
+    if "image" in lower(name) or "container" in lower(name) or "pull" in words.lower().split():
+        return "image", "Check the image, the registry, and that the nodes can reach it."
+    return None
+
+
+def _words(failure: "models.BatchTaskFailureInfo | None") -> str:
+    if failure is None:
+        return ""
+    details = [f"{detail.name}: {detail.value}" for detail in failure.details or () if detail.value]
+    return " ".join([f"{failure.code}: {failure.message}".rstrip("."), *details]) + "."
+
+
+def _troubles(pool: "models.BatchPool") -> list[str]:
+    errors = [f"{error.code}: {error.message}".rstrip(".") for error in pool.resize_errors or ()]
+    run = pool.auto_scale_run
+    if run and run.error:
+        errors.append(f"its autoscale formula failed: {run.error.code}: {run.error.message}".rstrip("."))
+    return errors
+
+
+def _nodes(pool: "models.BatchPool") -> tuple[int, int]:
+    now = (pool.current_dedicated_nodes or 0) + (pool.current_low_priority_nodes or 0)
+    return now, (pool.target_dedicated_nodes or 0) + (pool.target_low_priority_nodes or 0)
+
+
+def _starting(counts: "models.BatchPoolNodeCounts | None") -> int:
+    kinds = [kind for kind in (counts.dedicated, counts.low_priority) if kind] if counts else []
+    return sum(kind.creating + kind.starting + kind.waiting_for_start_task + kind.rebooting for kind in kinds)

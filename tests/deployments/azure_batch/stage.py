@@ -1,0 +1,187 @@
+"""A work pool on the emulator, for tests: a real Prefect server, real workers, and flow runs to look at."""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Cancelling
+
+from deployments.azure_batch import AzureBatchCredentials, AzureBatchWorker
+from tests.deployments.local.batch_emulator_server import Emulator
+
+PATIENCE = 60
+SETTINGS = {
+    "POLL_SECONDS": "0.5",
+    "IDLE_POLL_SECONDS": "1",
+    "REASON_SECONDS": "0.5",
+    "SWEEP_SECONDS": "4",
+    "ORPHAN_SECONDS": "4",
+    "SILENT_EXIT_SECONDS": "3",
+    "RETRY_SECONDS": "0.1",
+    "LONGEST_RETRY_SECONDS": "1",
+    "COLLECTION_SECONDS": "0.1",
+    "RECONCILE_POLLS": "4",
+}
+# What a node of the emulator executes, for there are no containers here.
+EXECUTE = f"{shlex.quote(sys.executable)} -m prefect flow-run execute"
+
+
+@dataclass(frozen=True)
+class Stage:
+    api: str
+    emulator: Emulator
+    work_pool: str
+
+    def deploy(self, name: str, **variables: object) -> UUID:
+        """A deployment of a flow of `on_nodes`; the variables are its job variables."""
+        folder = str(Path(__file__).parent)
+        with self.client() as client:
+            return client.create_deployment(
+                flow_id=client.create_flow_from_name(name),
+                name=f"{name}-{uuid4().hex[:6]}",
+                work_pool_name=self.work_pool,
+                entrypoint=f"on_nodes.py:{name}",
+                pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": folder}}],
+                job_variables=variables,
+            )
+
+    def start(self, deployment: UUID, **parameters: object) -> UUID:
+        with self.client() as client:
+            return client.create_flow_run_from_deployment(deployment, parameters=parameters).id
+
+    def read(self, run: UUID) -> FlowRun:
+        with self.client() as client:
+            return client.read_flow_run(run)
+
+    def cancel(self, run: UUID) -> None:
+        with self.client() as client:
+            client.set_flow_run_state(run, Cancelling())
+
+    def until(self, run: UUID, holds: Callable[[FlowRun], Any], seconds: float = PATIENCE) -> FlowRun:
+        """The flow run as soon as it is as demanded."""
+        deadline = time.monotonic() + seconds
+        with self.client() as client:
+            while not holds(found := client.read_flow_run(run)):
+                told = "\n".join(self.logs(run)) if time.monotonic() > deadline else ""
+                assert time.monotonic() < deadline, f"after {seconds} s: {found.state!r}\n{told}"
+                time.sleep(0.1)  # polled, with a deadline
+        return found
+
+    def ended(self, run: UUID, seconds: float = PATIENCE) -> FlowRun:
+        return self.until(run, lambda found: found.state and found.state.is_final(), seconds)
+
+    def states(self, run: UUID) -> list[str]:
+        """The names, and messages if any, in their order."""
+        with self.client() as client:
+            states = client.read_flow_run_states(run)
+        return [f"{state.name}: {state.message or ''}" for state in sorted(states, key=lambda state: state.timestamp)]
+
+    def logs(self, run: UUID) -> list[str]:
+        with self.client() as client:
+            logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])), limit=200)
+        return [log.message for log in logs]
+
+    def client(self) -> SyncPrefectClient:
+        return get_client(sync_client=True)
+
+    @contextmanager
+    def worker(self, name: str = "", limit: int | None = None, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """`prefect worker start`, as a process of its own."""
+        worker = self.start_worker(name or f"worker-{uuid4().hex[:6]}", limit, **settings)
+        try:
+            yield worker
+        finally:
+            worker.terminate()
+            try:
+                worker.wait(20)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait(10)
+
+    def start_worker(self, name: str, limit: int | None = None, **settings: str) -> "subprocess.Popen[bytes]":
+        prefix = "PREFECT_INTEGRATIONS_AZURE_BATCH_WORKER_"
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
+        environment |= {f"{prefix}{key}": value for key, value in (SETTINGS | settings).items() if key in SETTINGS}
+        environment |= {key: value for key, value in settings.items() if key not in SETTINGS}
+        environment |= {
+            "PREFECT_API_URL": self.api,
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_WORKER_HEARTBEAT_SECONDS": "2",
+            "PREFECT_WORKER_PREFETCH_SECONDS": "5",
+        } | {key: value for key, value in settings.items() if key.startswith("PREFECT_")}
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", self.work_pool, "--name", name]
+        command += ["--limit", str(limit)] if limit else []
+        return subprocess.Popen(command, env=environment, stdout=sys.stderr, stderr=sys.stderr)
+
+
+def make_stage(api: str, emulator: Emulator, pool: str = "nodes", **variables: object) -> Stage:
+    """A work pool of its own on a pool of the emulator; `variables` are the defaults of the work pool."""
+    credentials = AzureBatchCredentials(
+        endpoint=emulator.endpoint, account_name=emulator.account, account_key=emulator.key
+    )
+    block = credentials.save(f"stage-{uuid4().hex[:8]}")
+    template = AzureBatchWorker.get_default_base_job_template()
+    defaults = {
+        "credentials": {"$ref": {"block_document_id": str(block)}},
+        "pool_id": pool,
+        "launcher": "env",  # none: the command runs as it is
+        "command": EXECUTE,
+    }
+    for name, value in (defaults | variables).items():
+        template["variables"]["properties"][name]["default"] = value
+    name = f"batch-{uuid4().hex[:8]}"
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name=name, type="azure-batch", base_job_template=template))
+    return Stage(api, emulator, name)
+
+
+def create_pool(
+    emulator: Emulator,
+    name: str = "nodes",
+    nodes: int = 2,
+    slots: int = 8,
+    spot: int = 0,
+    *,
+    containers: bool = False,
+    vm_size: str = "standard_d2s_v5",
+    start: str = "",
+    formula: str = "",
+) -> None:
+    """Nodes that execute processes, or containers; with a start task, or as many as a formula says."""
+    from azure.batch import models  # noqa: PLC0415
+
+    image = models.BatchVmImageReference(
+        publisher="canonical", offer="ubuntu-24_04-lts", sku="server", version="latest"
+    )
+    with emulator.client() as client:
+        client.create_pool(
+            models.BatchPoolCreateOptions(
+                id=name,
+                vm_size=vm_size,
+                task_slots_per_node=slots,
+                target_dedicated_nodes=None if formula else nodes,
+                target_low_priority_nodes=None if formula else spot,
+                enable_auto_scale=bool(formula),
+                auto_scale_formula=formula or None,
+                start_task=models.BatchStartTask(command_line=start, wait_for_success=True) if start else None,
+                virtual_machine_configuration=models.VirtualMachineConfiguration(
+                    image_reference=image,
+                    node_agent_sku_id="batch.node.ubuntu 24.04",
+                    container_configuration=models.BatchContainerConfiguration(type="dockerCompatible")
+                    if containers
+                    else None,
+                ),
+            )
+        )

@@ -1,0 +1,103 @@
+"""From the service's records to what a person reads: a table, without any service."""
+
+from typing import Any
+
+import pytest
+from azure.batch import models
+
+from deployments.azure_batch.diagnosis import diagnose, why_waiting
+
+
+def ended(
+    failure: tuple[str, str, str] | None = None,
+    *,
+    exit_code: int | None = None,
+    seconds: float = 5.0,
+    limit: str = "P10675199DT2H48M5.4775807S",
+) -> models.BatchTask:
+    info: dict[str, Any] = {
+        "startTime": "2026-01-01T00:00:00Z",
+        "endTime": f"2026-01-01T00:{int(seconds) // 60:02d}:{seconds % 60:09.6f}Z",
+        "retryCount": 0,
+        "requeueCount": 0,
+        "result": "failure" if failure else "success",
+    }
+    if exit_code is not None:
+        info["exitCode"] = exit_code
+    if failure:
+        category, code, message = failure
+        info["failureInfo"] = {"category": category, "code": code, "message": message}
+    constraints = {"maxWallClockTime": limit}
+    return models.BatchTask({"id": "t", "state": "completed", "executionInfo": info, "constraints": constraints})
+
+
+EXIT = ("UserError", "FailureExitCode", "The task process exited with an unexpected exit code")
+ENDED = ("UserError", "TaskEnded", "Task Was Ended by User Request")
+
+
+@pytest.mark.parametrize(
+    ("task", "category", "status", "words"),
+    [
+        (ended(exit_code=0), "success", 0, "ended well"),
+        (ended(EXIT, exit_code=137), "exit", 137, "lack of memory"),
+        (ended(EXIT, exit_code=127), "exit", 127, "not found"),
+        (ended(EXIT, exit_code=3), "exit", 3, "exit code 3 (usererror)"),
+        (ended(ENDED), "terminated", 1, "Task Was Ended by User Request"),
+        (ended(ENDED, exit_code=137, seconds=60, limit="PT1M"), "time-limit", 137, "time limit of 60 seconds"),
+        (ended(ENDED, exit_code=137, seconds=10, limit="PT1M"), "terminated", 137, "terminated"),
+        (ended(("UserError", "ContainerInvalidImage", "no such image")), "image", 1, "no such image"),
+        (ended(("UserError", "CommandProgramNotFound", "no such program")), "command", 1, "Check the command"),
+        (ended(("ServerError", "DiskFull", "no space")), "service", 1, "the service (DiskFull)"),
+        (models.BatchTask({"id": "t", "state": "completed"}), "unknown", 1, "says nothing"),
+    ],
+)
+def test_how_a_task_ended(task, category, status, words):
+    diagnosis = diagnose(task)
+    assert (diagnosis.category, diagnosis.status_code) == (category, status)
+    assert words in str(diagnosis)
+    assert diagnosis.succeeded == (status == 0)
+
+
+def pool(**fields: Any) -> models.BatchPool:
+    return models.BatchPool({"id": "nodes", "state": "active", "allocationState": "steady", **fields})
+
+
+SOME = {
+    "currentDedicatedNodes": 2,
+    "currentLowPriorityNodes": 0,
+    "targetDedicatedNodes": 2,
+    "targetLowPriorityNodes": 0,
+}
+NONE = {
+    "currentDedicatedNodes": 0,
+    "currentLowPriorityNodes": 0,
+    "targetDedicatedNodes": 0,
+    "targetLowPriorityNodes": 0,
+}
+GROWS = {**NONE, "targetDedicatedNodes": 3, "allocationState": "resizing"}
+QUOTA = {"resizeErrors": [{"code": "AccountCoreQuotaReached", "message": "The account has no cores left."}]}
+BROKEN = models.BatchNode(
+    {"id": "tvm-1", "state": "starttaskfailed", "startTaskInfo": {"result": "failure", "exitCode": 9, "retryCount": 0}}
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "nodes", "words"),
+    [
+        (pool(**SOME), (), "all of its 2 nodes are busy"),
+        (pool(**GROWS), (), "resized: 0 of 3 nodes"),
+        (pool(**NONE), (), "resize it"),
+        (pool(**NONE, enableAutoScale=True), (), "formula has not asked"),
+        (pool(**GROWS, **QUOTA), (), "AccountCoreQuotaReached: The account has no cores left"),
+        (pool(**SOME), (BROKEN,), "node tvm-1 is starttaskfailed (its start task failed, exit code 9)"),
+        (pool(**{**SOME, "state": "deleting"}), (), "being deleted"),
+    ],
+)
+def test_why_a_task_waits(state, nodes, words):
+    assert words in why_waiting(state, None, nodes).text
+
+
+def test_only_another_kind_of_reason_is_new():
+    growing, grown = pool(**GROWS), pool(**{**GROWS, "currentDedicatedNodes": 2})
+    assert why_waiting(growing, None).kind == why_waiting(grown, None).kind
+    assert why_waiting(growing, None).kind != why_waiting(pool(**GROWS, **QUOTA), None).kind
