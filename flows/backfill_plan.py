@@ -38,10 +38,17 @@ class Pace(BaseModel):
 
 
 def plan_text(span: Window, wanted: Sequence[Window], pace: Pace, codes: Sequence[str] | None) -> str:
-    """What these windows would take, and what the whole span would in windows of other lengths: a Markdown table."""
+    """What these windows would take, and what the whole span would in windows of other lengths: a Markdown table.
+
+    Of codes that nobody named nor counted, a sentence that asks for that."""
     settings = load_settings()
     per_minute = settings.requests_per_minute or _UNLIMITED
     count = pace.plan_codes or len(codes or settings.codes)
+    if not count:
+        return (
+            f"{len(wanted)} windows of {span.first} to {span.last}. What they would take is not known before the codes "
+            "are listed: name the codes, or tell how many to reckon with, by `--plan-codes` or *Codes in the plan*."
+        )
     terms = Terms(pace.at_once, per_minute, pace.calls_per_day, price_per_hour=pace.price_per_hour)
     longest = span.last.year - span.first.year + 1
     others = [n for n in _LENGTHS if n != pace.years_per_window and n <= longest]
@@ -53,7 +60,7 @@ def plan_text(span: Window, wanted: Sequence[Window], pace: Pace, codes: Sequenc
     )
     return "\n".join(
         [
-            head if count else f"{head} how many codes there are is not known before they are listed",
+            head,
             "",
             "| years per window | windows | API calls | rows | takes | machine hours | costs |",
             "|---|---:|---:|---:|---:|---:|---:|",

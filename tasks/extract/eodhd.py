@@ -93,7 +93,17 @@ class Eodhd:
         for back in range(_LONGEST_CLOSURE):
             params = self._params({"date": str(day - timedelta(days=back))})
             url = f"{self._url}/eod-bulk-last-day/{quote(exchange, safe='')}"
-            if found := await self._http.get(url, params, self._read_codes):
+            try:
+                found = await self._http.get(url, params, self._read_codes)
+            except UnreadableError:
+                raise
+            except TransientError as error:
+                raise TransientError(
+                    f"The codes of {exchange} cannot be listed: {error}. Check ETL_SOURCE_URL, and run again when the "
+                    "source answers.",
+                    error.retry_after,
+                ) from None
+            if found:
                 return sorted({f"{code}.{exchange}" for code in found})
         raise ConfigurationError(
             f"The source has no session of exchange {exchange} in the {_LONGEST_CLOSURE} days up to {day}. Check "

@@ -46,7 +46,8 @@ def open_postgresql(url: sa.URL, lock_timeout: float) -> AdbcConnection:
 
 
 def _place(url: sa.URL) -> str:
-    return f"PostgreSQL database {url.database or url.username} at {url.host or 'the default host'}"
+    name = url.database or url.username or "of the user"
+    return f"PostgreSQL database {name} at {url.host or 'the default host'}"
 
 
 def _libpq(url: sa.URL) -> str:

@@ -32,11 +32,19 @@ def open_connection(url: str, lock_timeout: float) -> Connection:
 def _parsed(url: str) -> sa.URL:
     try:
         # SQLAlchemy takes options that come without a host, and an @ in them, for a user.
-        return sa.make_url(url.replace("://?", ":///?", 1))
-    except (sa.exc.ArgumentError, ValueError) as error:
+        address = sa.make_url(url.replace("://?", ":///?", 1))
+    except (sa.exc.ArgumentError, ValueError):
+        # Not its cause too, which quotes what it took for a port: that may be of the password.
         raise ConfigurationError(
-            f"ETL_WAREHOUSE_URL is not a URL of the form scheme://... Give one like these: {_EXAMPLES}."
-        ) from error
+            f"ETL_WAREHOUSE_URL is not a URL of the form scheme://... Give one like these: {_EXAMPLES}. In a password "
+            "@ is written %40, : %3A and / %2F."
+        ) from None
+    if address.host and "@" in f"{address.host}{address.database}":
+        # Part of the password was taken for the host, which messages name.
+        raise ConfigurationError(
+            "ETL_WAREHOUSE_URL has more than one @. Write those of the password as %40, its : as %3A and its / as %2F."
+        )
+    return address
 
 
 def _opener(scheme: str) -> Callable[[sa.URL, float], Connection]:

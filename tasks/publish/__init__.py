@@ -67,12 +67,18 @@ async def publish_vendor_summary(files: Sequence[FileReport], inserted: int, upd
     return text
 
 
-@task
 async def refresh_power_bi() -> str | None:
-    """Asks Power BI to refresh its semantic model, and waits. Returns the refresh's id, None where none is wanted."""
+    """Asks Power BI to refresh its semantic model, if the settings name one: then that is a task of the run."""
     settings = load_settings()
     if settings.power_bi_workspace is None and settings.power_bi_dataset is None:
         return None
+    return await refresh_semantic_model()
+
+
+@task
+async def refresh_semantic_model() -> str:
+    """Returns the id of the refresh, once that has ended well."""
+    settings = load_settings()
     # Imported here: the Azure SDK takes half a second, which runs without Power BI need not wait for.
     from tasks.publish.power_bi_access import open_power_bi, wanted_model  # noqa: PLC0415
 

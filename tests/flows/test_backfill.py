@@ -17,7 +17,7 @@ from prefect import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 
 from flows.backfill import BackfillReport, _seams, backfill
-from flows.backfill_plan import Pace
+from flows.backfill_plan import Pace, plan_text
 from flows.market_prices import market_prices
 from tasks.extract.sample_market import Faults, Served
 from tasks.window import Window
@@ -135,6 +135,15 @@ def test_the_plan_compares_lengths_of_windows() -> None:
     rows = {cells[0]: cells[1:4] for line in done.stdout.splitlines() if len(cells := line.split()) > 5}
     assert rows["1"] == ["20", "1,000,000", "252,000,005"]
     assert rows["20"][:2] == ["1", "50,000"]
+
+
+def test_a_plan_of_no_codes_asks_how_many_there_are() -> None:
+    span = Window(first=date(2020, 1, 1), last=date(2024, 12, 31))
+    told = plan_text(span, list(span.by_years(1)), Pace(), None)
+    assert "5 windows" in told
+    assert "--plan-codes" in told
+    assert "| 0 |" not in told  # no calls and no cost: nobody should believe that
+    assert "50 codes" in plan_text(span, [span], Pace(plan_codes=50), None)
 
 
 def test_market_prices_without_publishing_leaves_the_warehouse_alone(house: House) -> None:

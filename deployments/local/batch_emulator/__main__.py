@@ -10,19 +10,22 @@ from pathlib import Path
 
 from deployments.local.batch_emulator.executors import EXECUTORS
 from deployments.local.batch_emulator.quotas import Quotas
-from deployments.local.batch_emulator.server import BEARER_CHECKS, PUBLIC_KEY, Settings, listen, serve
+from deployments.local.batch_emulator.server import BEARER_CHECKS, PUBLIC_KEY, Settings, listen, serve, url
 
-_EXAMPLE = """\
+_FACTS = """\
 endpoint {endpoint}
 account  {account}
 key      {key}
-
+executor {executor}
+"""
+_EXAMPLE = """
 from azure.batch import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential
 
 client = BatchClient("{endpoint}", AzureNamedKeyCredential("{account}", "{key}"))
 print([pool.id for pool in client.list_pools()])
-
+"""
+_MORE = """
 The page is at {endpoint}/, the emulator's own switches are under {endpoint}/emulator/. Ctrl-C stops it.
 """
 
@@ -36,14 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    endpoint = f"http://{options.host}:{sock.getsockname()[1]}"
+    endpoint = url(options.host, sock.getsockname()[1])
 
-    def ready() -> None:
-        sys.stdout.write(_EXAMPLE.format(endpoint=endpoint, account=settings.account, key=settings.key))
+    def ready(executor: str) -> None:
+        text = _FACTS + ("" if settings.key is None else _EXAMPLE) + _MORE
+        key = settings.key or "none"
+        sys.stdout.write(text.format(endpoint=endpoint, account=settings.account, key=key, executor=executor))
         sys.stdout.flush()
 
     try:
-        serve(settings, sock, ready)
+        with sock:
+            serve(settings, sock, ready)
     except (OSError, ValueError, sqlite3.Error) as error:
         sys.stderr.write(f"The emulator could not begin: {error}\n")
         return 1
@@ -74,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
         help="a storage account that the identities of nodes may use, as often as needed; Azurite's own is known",
     )
     parser.add_argument("--auto-storage", metavar="URL", help="the storage account that is linked to the account")
+    parser.add_argument(
+        "--application",
+        action="append",
+        default=[],
+        type=_application,
+        metavar="ID[=VERSION,...]",
+        help="an application that the account has, as often as needed",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of faults, node ids and simulated durations")
     for quota in fields(Quotas):
         name = f"--{quota.name.replace('_', '-')}"
@@ -96,6 +110,13 @@ def _storage_key(text: str) -> tuple[str, str]:
     return name, key
 
 
+def _application(text: str) -> tuple[str, tuple[str, ...]]:
+    name, _, versions = text.partition("=")
+    if not name:
+        raise argparse.ArgumentTypeError("give the application's id, then if you like an equals sign and its versions")
+    return name, tuple(filter(None, versions.split(",")))
+
+
 def _settings(options: argparse.Namespace) -> Settings:
     return Settings(
         account=options.account,
@@ -107,6 +128,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         seed=options.seed,
         storage_keys=dict(options.storage_key),
         auto_storage=options.auto_storage,
+        applications=dict(options.application),
         quotas=Quotas(**{quota.name: getattr(options, quota.name) for quota in fields(Quotas)}),
     )
 

@@ -1,5 +1,6 @@
 """A Batch account: its resources, the parts of the engine wired together, and where its files lie."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from deployments.local.batch_emulator.timings import Timings
 class Account(State):
     """The operations of the data plane work on this, and the admin endpoints too.
 
+    `applications` are ids and their versions: the account can tell of them, and has no packages.
     `base_url` is what urls of new resources begin with; the server sets it once it knows its address.
     """
 
@@ -39,8 +41,10 @@ class Account(State):
         *,
         timings: Timings | None = None,
         seed: int = 0,
+        applications: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__(name, clock, faults, executor, quotas, store, root, timings=timings, seed=seed)
+        self.applications = applications or {}
         self.hooks = Hooks(
             assign=partial(scheduling.assign, self),
             task_running=partial(strikes.task_running, self),

@@ -1,6 +1,7 @@
 """The emulator's own routes under `/emulator/`: state, clock, faults, quotas, counted calls, what befalls nodes."""
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ from starlette.routing import Route
 from deployments.local.batch_emulator.account import Account
 from deployments.local.batch_emulator.call import JsonObject
 from deployments.local.batch_emulator.errors import BatchError
-from deployments.local.batch_emulator.faults import Fault, Faults
+from deployments.local.batch_emulator.faults import KINDS, Fault, Faults
 from deployments.local.batch_emulator.summary import summary
 from deployments.local.batch_emulator.times import seconds
 
 _FAULTS = TypeAdapter(list[Fault])
+_LIMITS = msgspec.json.Decoder(dict[str, int])
 
 
 class ClockChange(BaseModel):
@@ -42,6 +44,7 @@ class Admin:
     def routes(self) -> list[Route]:
         """All of them; unusable input is answered with 400 and the reason as text."""
         return [
+            Route("/emulator/", _guarded(self.index), methods=["GET"]),
             Route("/emulator/state", _guarded(self.state), methods=["GET"]),
             Route("/emulator/faults", _guarded(self.list_faults), methods=["GET"]),
             Route("/emulator/faults", _guarded(self.set_faults), methods=["PUT"]),
@@ -55,6 +58,12 @@ class Admin:
             Route("/emulator/quotas", _guarded(self.change_quotas), methods=["PUT"]),
             Route("/emulator/nodes/{pool}/{node}/{action}", _guarded(self.befall), methods=["POST"]),
         ]
+
+    async def index(self, _request: Request) -> JsonObject:
+        """What can be asked for and switched here, and the kinds of faults there are."""
+        methods = {(route.path, method): route for route in self.routes() for method in sorted(route.methods or ())}
+        shown = {f"{verb} {path}": (route.endpoint.__doc__ or "").strip() for (path, verb), route in methods.items()}
+        return {"routes": {name: does for name, does in shown.items() if not name.startswith("HEAD ")}, "faults": KINDS}
 
     async def state(self, request: Request) -> JsonObject:
         """Pools, nodes, jobs and tasks as the page shows them."""
@@ -111,7 +120,7 @@ class Admin:
 
     async def change_quotas(self, request: Request) -> JsonObject:
         """Changes the limits that the body names."""
-        self.account.quotas = dataclasses.replace(self.account.quotas, **msgspec.json.decode(await request.body()))
+        self.account.quotas = dataclasses.replace(self.account.quotas, **_LIMITS.decode(await request.body()))
         return await self.quotas(request)
 
     async def befall(self, request: Request) -> JsonObject:
@@ -122,6 +131,7 @@ class Admin:
 
 
 def _guarded(handler: Callable[[Request], Awaitable[JsonObject]]) -> Callable[[Request], Awaitable[Response]]:
+    @functools.wraps(handler)
     async def answer(request: Request) -> Response:
         try:
             return _json(await handler(request))

@@ -191,7 +191,7 @@ def _body(request: Request, route: Route, content: bytes) -> tuple[JsonObject, d
         raise BatchError("InvalidHeaderValue", values={"HeaderName": "Content-Type", "HeaderValue": kind})
     try:
         document = msgspec.json.decode(content)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BatchError("InvalidRequestBody", values={"Reason": str(error)}) from None
     if route.operation == "create_task_collection":
         return validated_tasks(document)

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 # A continuation of a fired timer may itself await a few things before it is done or asks for the next timer.
 _SETTLING_TURNS = 12
+FASTEST = 1_000_000
+_LAST_YEAR = 9000
 
 
 class Timer:
@@ -59,8 +61,7 @@ class Clock:
 
     @speed.setter
     def speed(self, speed: float) -> None:
-        self._elapsed, self._anchor = self._seconds(), time.monotonic()
-        self._speed = _checked(speed)
+        self._elapsed, self._anchor, self._speed = self._seconds(), time.monotonic(), _checked(speed)
         self._set_alarm()
 
     def not_before(self, moment: datetime) -> None:
@@ -86,6 +87,8 @@ class Clock:
         """Moves the time on. What falls due on the way happens at its own instant, and so does what follows from it."""
         if seconds < 0:
             raise ValueError(f"The clock cannot go back by {-seconds} seconds.")
+        if seconds > (datetime(_LAST_YEAR, 1, 1, tzinfo=UTC) - self.now()).total_seconds():
+            raise ValueError(f"The clock cannot go beyond the year {_LAST_YEAR}.")
         await self._settle()
         target = self._seconds() + seconds
         while (due := self._next_due()) is not None and due <= target:
@@ -132,6 +135,6 @@ class Clock:
 
 
 def _checked(speed: float) -> float:
-    if speed < 0:
-        raise ValueError(f"The clock cannot run at a speed of {speed}. Give 0 (standing still) or more.")
+    if not 0 <= speed <= FASTEST:  # nor is NaN
+        raise ValueError(f"The clock cannot run at a speed of {speed}. Give 0 (standing still) to {FASTEST:,}.")
     return speed

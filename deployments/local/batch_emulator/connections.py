@@ -10,11 +10,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 REASON_HEADER = "emulator-reason-phrase"
 """Taken out of the answer and put into its status line, where the service tells what was wrong."""
 
+_LARGEST_HEAD = 64 * 1024
 _OPEN: dict[tuple[str, int], asyncio.Transport] = {}
 
 
 class _Connection(h11.Connection):
-    def send(self, event: h11.Event) -> bytes | None:
+    def send(self, event: h11.Event) -> bytes | None:  # type: ignore[override] # one signature for its overloads
         if isinstance(event, h11.Response):
             reasons = [value for name, value in event.headers if name == REASON_HEADER.encode()]
             if reasons:
@@ -28,7 +29,7 @@ class ServiceProtocol(H11Protocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as uvicorn's
         super().__init__(*arguments, **options)
-        self.conn = _Connection(h11.SERVER, h11._connection.DEFAULT_MAX_INCOMPLETE_EVENT_SIZE)  # noqa: SLF001
+        self.conn = _Connection(h11.SERVER, _LARGEST_HEAD)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn does
         super().connection_made(transport)

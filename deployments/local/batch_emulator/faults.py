@@ -5,7 +5,7 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -27,6 +27,7 @@ Kind = Literal[
     "quota_reached",
     "delete_lingers",
 ]
+KINDS: tuple[str, ...] = get_args(Kind)
 
 
 class Fault(BaseModel):

@@ -5,10 +5,11 @@ import logging
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -54,6 +55,7 @@ class Settings:
     quotas: Quotas
     storage_keys: Mapping[str, str] = field(default_factory=dict)
     auto_storage: str | None = None
+    applications: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -72,28 +74,38 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def serve(settings: Settings, sock: socket.socket, ready: Callable[[], None]) -> None:
-    """Serves until the process is interrupted; `ready` is called when calls are answered."""
+def url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(settings: Settings, sock: socket.socket, ready: Callable[[str], None]) -> None:
+    """Serves until the process is interrupted; `ready` is called with what runs tasks when calls are answered."""
     host, port = sock.getsockname()[:2]
-    app = create_app(settings, f"http://{host}:{port}", ready)
-    config = uvicorn.Config(
-        app,
-        http=ServiceProtocol,
-        ws="none",
-        lifespan="on",
-        log_level=logging.WARNING,
-        server_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=2,
-    )
-    uvicorn.Server(config).run(sockets=[sock])
+    with tempfile.TemporaryDirectory(prefix="batch-emulator-", ignore_cleanup_errors=True) as folder:
+        nodes = (Path(folder) if settings.state is None else settings.state / "nodes").resolve()
+        app = create_app(settings, url(host, port), nodes, ready)
+        config = uvicorn.Config(
+            app,
+            http=ServiceProtocol,
+            ws="none",
+            lifespan="on",
+            log_level=logging.WARNING,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=2,
+        )
+        _Server(config).run(sockets=[sock])
 
 
-def create_app(settings: Settings, endpoint: str, ready: Callable[[], None]) -> Starlette:
-    """The application; its lifespan begins and ends what runs in the account."""
+class _Server(uvicorn.Server):
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as uvicorn's
+        """Once is enough: a second Ctrl-C would have uvicorn stop before the account has ended its tasks."""
+        self.should_exit = True
+
+
+def create_app(settings: Settings, endpoint: str, nodes: Path, ready: Callable[[str], None]) -> Starlette:
+    """The application; its lifespan begins and ends what runs in the account, on nodes that are folders in `nodes`."""
     store = open_store(settings.state)
-    folder = tempfile.TemporaryDirectory(prefix="batch-emulator-", ignore_cleanup_errors=True)
-    nodes = (Path(folder.name) if settings.state is None else settings.state / "nodes").resolve()
     faults = Faults(settings.seed)
     account = _account(settings, endpoint, faults, store, nodes)
     calls: Counter[tuple[str, int]] = Counter()
@@ -104,12 +116,11 @@ def create_app(settings: Settings, endpoint: str, ready: Callable[[], None]) -> 
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         end_leftovers(nodes)
         account.start()
-        ready()
+        ready(account.executor.name)
         try:
             yield
         finally:
             await account.close()
-            folder.cleanup()
 
     routes = [*page.routes(), *Admin(account, faults, calls).routes(), Mount("/", app=plane)]
     return Starlette(routes=routes, lifespan=lifespan)
@@ -126,6 +137,16 @@ def _account(settings: Settings, endpoint: str, faults: Faults, store: Store, no
         storage_keys=settings.storage_keys,
         auto_storage=settings.auto_storage,
     )
-    account = Account(settings.account, clock, faults, executor, settings.quotas, store, nodes, seed=settings.seed)
+    account = Account(
+        settings.account,
+        clock,
+        faults,
+        executor,
+        settings.quotas,
+        store,
+        nodes,
+        seed=settings.seed,
+        applications=settings.applications,
+    )
     account.base_url = endpoint
     return account

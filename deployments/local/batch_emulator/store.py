@@ -1,6 +1,8 @@
 """Where an account survives: nowhere, or in an SQLite file that is written shortly after each change."""
 
 import asyncio
+import fcntl
+import logging
 import re
 import sqlite3
 from collections import defaultdict
@@ -8,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -16,6 +18,9 @@ from deployments.local.batch_emulator.call import JsonObject
 from deployments.local.batch_emulator.engine.state import Store
 from deployments.local.batch_emulator.times import moment
 
+logger = logging.getLogger(__name__)
+
+_AGAIN = 5.0  # real seconds until what could not be written is tried again
 _SCHEMA = """
 create table if not exists resources (kind text, key text, document blob, primary key (kind, key)) without rowid;
 create table if not exists facts (name text primary key, value text) without rowid;
@@ -49,10 +54,16 @@ class MemoryStore:
 
 
 class SqliteStore:
-    """`emulator.db` in a directory. What changes on one turn of the loop is written in one transaction."""
+    """`emulator.db` in a directory. What changes on one turn of the loop is written in one transaction.
+
+    What cannot be written (the disk is full) is kept and tried again. Raises: OSError where another emulator has the
+    directory, sqlite3.Error where it cannot be used.
+    """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._lock = _locked(directory)
         self._connection = sqlite3.connect(directory / "emulator.db", isolation_level=None)
         self._connection.execute("pragma journal_mode=wal")
         self._connection.execute("pragma synchronous=normal")
@@ -80,22 +91,34 @@ class SqliteStore:
         return max([*closed, *changes], default=None)
 
     def close(self, now: datetime) -> None:
-        self._write()
-        self._connection.execute("insert or replace into facts values ('now', ?)", (now.isoformat(),))
+        try:
+            self._put(self._dirty)
+            self._connection.execute("insert or replace into facts values ('now', ?)", (now.isoformat(),))
+        except sqlite3.Error as error:
+            logger.warning("The last %s changes are not in %s: %s.", len(self._dirty), self._directory, error)
         self._connection.close()
+        self._lock.close()
 
     def _write(self) -> None:
         dirty, self._dirty = self._dirty, {}
+        try:
+            self._put(dirty)
+        except sqlite3.Error as error:
+            self._dirty = dirty
+            logger.warning("Changes could not be written to %s (%s). They are tried again.", self._directory, error)
+            asyncio.get_running_loop().call_later(_AGAIN, self._write)
+
+    def _put(self, dirty: Mapping[tuple[str, str], Callable[[], JsonObject] | None]) -> None:
         if not dirty:
             return
-        self._connection.execute("begin")
-        for (kind, key), document in dirty.items():
-            if document is None:
-                self._connection.execute("delete from resources where kind = ? and key = ?", (kind, key))
-            else:
-                values = (kind, key, msgspec.json.encode(document()))
-                self._connection.execute("insert or replace into resources values (?, ?, ?)", values)
-        self._connection.execute("commit")
+        with self._connection:
+            self._connection.execute("begin")
+            for (kind, key), document in dirty.items():
+                if document is None:
+                    self._connection.execute("delete from resources where kind = ? and key = ?", (kind, key))
+                else:
+                    values = (kind, key, msgspec.json.encode(document()))
+                    self._connection.execute("insert or replace into resources values (?, ?, ?)", values)
 
     def _documents(self) -> list[tuple[str, str]]:
         return [(kind, document.decode()) for kind, document in self._rows("select kind, document from resources")]
@@ -103,3 +126,16 @@ class SqliteStore:
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(self._connection.execute(query)) as rows:
             return rows.fetchall()
+
+
+def _locked(directory: Path) -> IO[bytes]:
+    """Held until it is closed: two emulators would end each other's tasks and overwrite each other's resources."""
+    lock = (directory / "emulator.lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise OSError(
+            f"Another emulator keeps its state in {directory}. Stop it, or choose another folder with --state."
+        ) from None
+    return lock

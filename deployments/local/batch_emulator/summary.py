@@ -15,7 +15,7 @@ def summary(state: State, *, tasks_per_job: int = 200) -> JsonObject:
         "account": state.name,
         "now": state.clock.now().isoformat(),
         "speed": state.clock.speed,
-        "executor": type(state.executor).__name__,
+        "executor": state.executor.name,
         "pools": [_pool(pool) for pool in state.pools.values()],
         "jobs": [_job(job, tasks_per_job) for job in state.jobs.values()],
         "schedules": [_schedule(schedule) for schedule in state.schedules.values()],

@@ -35,6 +35,11 @@ class Emulator:
     account: str
     key: str
     process: "subprocess.Popen[bytes]"
+    log: Path | None = None
+
+    def said(self) -> str:
+        """What it wrote so far, to both outputs."""
+        return "" if self.log is None else self.log.read_text(errors="replace")
 
     def credential(self) -> AzureNamedKeyCredential:
         return AzureNamedKeyCredential(self.account, self.key)
@@ -94,7 +99,7 @@ def running_emulator(
             process = subprocess.Popen(command, stdout=output, stderr=output, cwd=_PROJECT)
         try:
             facts = _facts(process, log)
-            yield Emulator(facts["endpoint"], facts["account"], facts["key"], process)
+            yield Emulator(facts["endpoint"], facts["account"], facts["key"], process, log)
         finally:
             process.terminate()
             process.wait(PATIENCE)

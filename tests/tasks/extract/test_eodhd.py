@@ -323,6 +323,12 @@ def test_a_list_of_codes_that_cannot_be_read_is_an_error(body: bytes) -> None:
     assert len(server.paths) == QUICK.attempts
 
 
+def test_a_source_that_does_not_list_its_codes_is_told_with_what_to_do() -> None:
+    wanted = r"codes of US cannot be listed: GET .* was answered 500\. Check ETL_SOURCE_URL, and run again when"
+    with scripted(lambda *_: answer(500)) as server, pytest.raises(TransientError, match=wanted):
+        ask(server.url, lambda eodhd: eodhd.codes("US", AS_OF))
+
+
 def test_a_plan_without_the_list_of_codes_is_told_so() -> None:
     with serve(SimulatedMarket(60, seed=7, as_of=AS_OF), accounts=Accounts({"free": FREE, "paid": PAID})) as served:
         assert ask(served.url, lambda eodhd: eodhd.codes("US", AS_OF), token="paid")

@@ -7,7 +7,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 
+import polars as pl
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -18,7 +20,6 @@ from tasks.errors import AuthenticationError, ConfigurationError, ContractError,
 from tasks.load import contract
 from tasks.load.warehouse import Warehouse, open_warehouse
 from tests.postgres import Postgres
-from tests.tasks.load import program
 from tests.tasks.load.examples import QUOTES, QuotesWithNote, dataset, part, quotes, table
 
 ROWS = quotes(("A", 1, 1.0, 1), ("B", 1, 2.0, None))
@@ -186,6 +187,12 @@ def _interrupt_during(function: str, thread: int) -> None:
             return
 
 
+def _many() -> pl.DataFrame:
+    """So many rows that the driver is busy with them for a while."""
+    code = pl.int_range(1_000_000, eager=True).cast(pl.String)
+    return pl.DataFrame({"code": code}).with_columns(day=pl.lit(date(2024, 1, 1)), close=1.0, volume=pl.lit(1, pl.Int64))
+
+
 def test_an_interrupt_during_a_load_is_one_and_leaves_everything_as_it_was(postgres: Postgres, database: str) -> None:
     with open_warehouse(postgres.url(database)) as warehouse:
         warehouse.load(QUOTES, [part("s1", ROWS)], run="r1")
@@ -193,7 +200,7 @@ def test_an_interrupt_during_a_load_is_one_and_leaves_everything_as_it_was(postg
         interrupt.start()
 
         with pytest.raises(KeyboardInterrupt):
-            warehouse.load(QUOTES, [part("s2", program.everything("1"))], run="r2")
+            warehouse.load(QUOTES, [part("s2", _many())], run="r2")
         interrupt.join()
 
     with open_warehouse(postgres.url(database)) as warehouse:

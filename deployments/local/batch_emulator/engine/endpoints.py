@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from deployments.local.batch_emulator.call import JsonObject
-from deployments.local.batch_emulator.engine.executions import is_windows
+from deployments.local.batch_emulator.engine.launches import is_windows
 
 _LOGIN_PORT = 50000
 
@@ -12,6 +12,11 @@ def endpoints(pool: JsonObject, number: int) -> list[JsonObject]:
     """The inbound endpoints of the pool's node of this number; nothing listens there."""
     configured = (pool.get("networkConfiguration") or {}).get("endpointConfiguration") or {}
     return list(_endpoints(configured.get("inboundNATPools") or [], pool, number))
+
+
+def has_ipv6(pool: JsonObject) -> bool:
+    addresses = (pool.get("networkConfiguration") or {}).get("publicIPAddressConfiguration") or {}
+    return "ipv6" in [family.lower() for family in addresses.get("ipFamilies") or []]
 
 
 def _endpoints(pools: list[JsonObject], pool: JsonObject, number: int) -> Iterator[JsonObject]:

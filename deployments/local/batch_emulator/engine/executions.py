@@ -28,10 +28,23 @@ async def _execute(state: State, task: Task, node: Node) -> Outcome | None:
     """None where the node turned out to be unfit for the job, so that the task has to go elsewhere."""
     if not await preparations.prepared(state, task.job, node):
         return None
-    unfetched = _unfetched_image(state, task, node)
-    if unfetched is not None:
-        return unfetched
+    unfit = _unfit_for_containers(task, node) or _unfetched_image(state, task, node)
+    if unfit is not None:
+        return unfit
     return await state.executor.run(launches.of_task(state, task, node), lambda: _running(state, task, node))
+
+
+def _unfit_for_containers(task: Task, node: Node) -> Outcome | None:
+    """A node of a pool for containers runs nothing else, and no other node runs them."""
+    enabled = "containerConfiguration" in node.pool.resource.get("virtualMachineConfiguration", {})
+    wanted = "containerSettings" in task.resource
+    if wanted == enabled:
+        return None
+    if wanted:
+        message = "The specified pool does not support container tasks"
+        return Outcome(None, user_error("ContainerPoolNotSupported", message))
+    message = "Container-enabled compute node requires task container settings"
+    return Outcome(None, user_error("ContainerTaskSettingsNotFound", message))
 
 
 def _unfetched_image(state: State, task: Task, node: Node) -> Outcome | None:
@@ -124,7 +137,7 @@ def _recent(task: Task) -> JsonObject:
 
 def _node_info(node: Node, task: Task) -> JsonObject:
     path = launches.task_path(task.job.id, task.id)
-    windows = is_windows(node.pool.resource)
+    windows = launches.is_windows(node.pool.resource)
     return {
         "affinityId": node.resource["affinityId"],
         "nodeUrl": node.resource["url"],
@@ -133,7 +146,3 @@ def _node_info(node: Node, task: Task) -> JsonObject:
         "taskRootDirectory": path.replace("/", "\\") if windows else path,
         "taskRootDirectoryUrl": f"{node.resource['url']}/files/{path}",
     }
-
-
-def is_windows(pool: JsonObject) -> bool:
-    return "windows" in pool.get("virtualMachineConfiguration", {}).get("nodeAgentSKUId", "").lower()

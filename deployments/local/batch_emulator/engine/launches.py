@@ -41,6 +41,11 @@ def job_path(job_id: str) -> str:
     return f"workitems/{item}/{number or 'job-1'}"
 
 
+def is_windows(pool: JsonObject) -> bool:
+    """By the agent on its nodes."""
+    return "windows" in pool.get("virtualMachineConfiguration", {}).get("nodeAgentSKUId", "").lower()
+
+
 def _of_job_task(state: State, kind: Kind, job: Job, node: Node, body: JsonObject) -> Launch:
     directory = node_directory(state.root, node.pool.id, node.id) / task_path(job.id, body["id"])
     return _launch(state, kind, node, body, directory, job=job)
@@ -63,6 +68,7 @@ def _launch(
         resource_files=tuple(body.get("resourceFiles") or ()),
         output_files=tuple(body.get("outputFiles") or ()),
         elevated=_elevated(body, node),
+        windows=is_windows(node.pool.resource),
     )
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from deployments.local.batch_emulator.call import JsonObject
 from deployments.local.batch_emulator.engine import launches, preparations, start_tasks, tasks
 from deployments.local.batch_emulator.engine.endpoints import endpoints
-from deployments.local.batch_emulator.engine.executions import is_windows
 from deployments.local.batch_emulator.engine.keeping import node_changed, node_key
+from deployments.local.batch_emulator.engine.launches import is_windows
 from deployments.local.batch_emulator.engine.model import Ending, Node, Pool
 from deployments.local.batch_emulator.engine.state import State, enter
 

@@ -26,6 +26,9 @@ _DOCKER_HUB_KEY = "https://index.docker.io/v1/"  # docker's own name for it in i
 
 
 class ContainerTool(Protocol):
+    @property
+    def program(self) -> str: ...
+
     async def run(self, launch: Launch, account: AccountFacts, running: Callable[[], None], grace: float) -> Outcome:
         """Gets the image, runs the command in it, and removes the container whatever happens."""
         ...

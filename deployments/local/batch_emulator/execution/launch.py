@@ -15,7 +15,7 @@ class Launch:
 
     `directory` is the task's own, inside `node_root`: it gets `stdout.txt`, `stderr.txt` and `wd/`. `environment` is
     what the task asked for; the AZ_BATCH_ variables are added by the executor. `container_settings`, `resource_files`
-    and `output_files` are as in the REST body.
+    and `output_files` are as in the REST body. `windows`: the command line was written for a node of Windows.
     """
 
     kind: Kind
@@ -31,6 +31,7 @@ class Launch:
     resource_files: Sequence[JsonObject] = field(default_factory=tuple)
     output_files: Sequence[JsonObject] = field(default_factory=tuple)
     elevated: bool = False
+    windows: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Outcome:
 
 
 class Executor(Protocol):
+    @property
+    def name(self) -> str:
+        """As --executor calls it."""
+        ...
+
     async def run(self, launch: Launch, running: Callable[[], None]) -> Outcome:
         """Prepares (files, image), calls `running` when the process starts, and returns when all of it has ended.
 

@@ -1,10 +1,10 @@
 """The executor of real commands: what a node's agent does around them, and whether a container is around them too."""
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from deployments.local.batch_emulator.execution import output_files, resource_files
+from deployments.local.batch_emulator.execution.command_line import arguments_of
 from deployments.local.batch_emulator.execution.containers import ContainerTool
 from deployments.local.batch_emulator.execution.environment import AccountFacts, make_directories, process_environment
 from deployments.local.batch_emulator.execution.launch import JsonObject, Launch, Outcome, user_error
@@ -23,6 +23,10 @@ class NodeExecutor:
     tool: ContainerTool | None = None
     imageless: bool = False
     grace: float = GRACE
+
+    @property
+    def name(self) -> str:
+        return "processes" if self.tool is None else self.tool.program
 
     async def run(self, launch: Launch, running: Callable[[], None]) -> Outcome:
         make_directories(launch)
@@ -50,7 +54,7 @@ class NodeExecutor:
     async def _process(self, launch: Launch, running: Callable[[], None]) -> Outcome:
         environment = process_environment(launch, self.account)
         try:
-            arguments = shlex.split(launch.command_line)
+            arguments = arguments_of(launch.command_line, windows=launch.windows)
             if not arguments:
                 return Outcome(None, _launch_failed("The command line is empty"))
             return Outcome(await run_process(Command(arguments, environment, launch.directory), running, self.grace))

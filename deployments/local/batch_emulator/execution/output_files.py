@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
-from azure.storage.blob.aio import ContainerClient
 
 from deployments.local.batch_emulator.execution.launch import JsonObject, Launch, user_error
 from deployments.local.batch_emulator.execution.storage import Storage, without_signature
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import ContainerClient
 
 # The first is documented: https://learn.microsoft.com/azure/batch/batch-task-output-files#diagnose-file-upload-errors
 _MESSAGES = {
@@ -82,7 +84,9 @@ async def _upload_one(file: JsonObject, launch: Launch, storage: Storage, log: _
     return None
 
 
-async def _send(client: ContainerClient, found: Iterable[tuple[Path, str]], headers: dict[str, str], log: _Log) -> None:
+async def _send(
+    client: "ContainerClient", found: Iterable[tuple[Path, str]], headers: dict[str, str], log: _Log
+) -> None:
     for path, blob in found:
         with path.open("rb") as content:
             await client.upload_blob(blob, content, overwrite=True, headers=headers)

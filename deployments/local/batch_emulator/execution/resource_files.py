@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-import httpx
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 
 from deployments.local.batch_emulator.execution.launch import JsonObject, Launch, server_error, user_error
 from deployments.local.batch_emulator.execution.storage import Storage, without_signature
 
-_TIMEOUT = httpx.Timeout(60, connect=10)
+_TIMEOUT = 60  # seconds between two pieces of an answer
 # https://learn.microsoft.com/rest/api/batchservice/batch-status-and-error-codes
 _MESSAGES = {
     "BlobNotFound": "One of the specified Azure Blob(s) is not found",
@@ -77,6 +76,8 @@ async def _fetch_container(resource: JsonObject, directory: Path, mode: int, sto
 
 
 async def _http_chunks(url: str) -> AsyncIterator[bytes]:
+    import httpx  # noqa: PLC0415 - slow: the emulator starts without it
+
     try:
         async with (
             httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=True) as client,

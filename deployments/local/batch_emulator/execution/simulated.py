@@ -37,6 +37,8 @@ class Scenario:
 class SimulatedExecutor:
     """Same seed and same ids: same durations, whatever the order in which tasks are run."""
 
+    name = "simulated"
+
     def __init__(self, clock: Clock, seed: int = 0) -> None:
         self._clock = clock
         self._seed = seed

@@ -1,18 +1,21 @@
 """How a node reaches blob storage: by the signature in a URL, or by an identity of its pool.
 
 There is no managed identity on a developer's machine. An identity stands for the account key where the emulator was
-given one (Azurite's), and for whoever is signed in to Azure elsewhere.
+given one (Azurite's), and for whoever is signed in to Azure elsewhere. The storage SDK takes longer to import than all
+the rest of the emulator, so it is imported by the first task that needs it.
 """
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.identity.aio import DefaultAzureCredential
-from azure.storage.blob.aio import BlobClient, ContainerClient
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import BlobClient, ContainerClient
 
 # https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
 AZURITE = {
@@ -29,14 +32,18 @@ class Storage:
     retries: int = 2
 
     @asynccontextmanager
-    async def container(self, url: str, *, identity: bool) -> AsyncIterator[ContainerClient]:
+    async def container(self, url: str, *, identity: bool) -> "AsyncIterator[ContainerClient]":
+        from azure.storage.blob.aio import ContainerClient  # noqa: PLC0415 - slow
+
         async with self._credential(url, identity=identity) as credential:
             client = ContainerClient.from_container_url(url, credential=credential, retry_total=self.retries)
             async with client:
                 yield client
 
     @asynccontextmanager
-    async def blob(self, url: str, *, identity: bool) -> AsyncIterator[BlobClient]:
+    async def blob(self, url: str, *, identity: bool) -> "AsyncIterator[BlobClient]":
+        from azure.storage.blob.aio import BlobClient  # noqa: PLC0415 - slow
+
         async with self._credential(url, identity=identity) as credential:
             client = BlobClient.from_blob_url(url, credential=credential, retry_total=self.retries)
             async with client:
@@ -52,6 +59,8 @@ class Storage:
         elif account in self.keys:
             yield AzureNamedKeyCredential(account, self.keys[account])
         else:
+            from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - slow
+
             async with DefaultAzureCredential() as signed_in:
                 yield signed_in
 

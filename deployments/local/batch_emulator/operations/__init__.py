@@ -14,10 +14,10 @@ from deployments.local.batch_emulator.operations import (
     schedules,
     tasks,
 )
-from deployments.local.batch_emulator.operations.unsupported import REFUSING
 
 OPERATIONS: Mapping[str, Callable[[Account, Call], Answer | Awaitable[Answer]]] = {
     "list_applications": accountwide.list_applications,
+    "get_application": accountwide.get_application,
     "list_pool_usage_metrics": accountwide.list_pool_usage_metrics,
     "list_supported_images": accountwide.list_supported_images,
     "list_pool_node_counts": accountwide.list_pool_node_counts,
@@ -81,5 +81,4 @@ OPERATIONS: Mapping[str, Callable[[Account, Call], Answer | Awaitable[Answer]]] 
     "get_node_extension": node_agent.get_node_extension,
     "upload_node_logs": node_agent.upload_node_logs,
     **files.OPERATIONS,
-    **REFUSING,
 }

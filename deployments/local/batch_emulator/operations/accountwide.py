@@ -1,10 +1,11 @@
 """Operations on the account as a whole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from deployments.local.batch_emulator.account import Account
-from deployments.local.batch_emulator.call import Call, JsonObject, Listing
+from deployments.local.batch_emulator.call import Call, JsonObject, Listing, Reply
 from deployments.local.batch_emulator.engine.model import Node
+from deployments.local.batch_emulator.errors import BatchError
 
 _COUNTED = {
     "creating": "creating",
@@ -60,8 +61,15 @@ def list_supported_images(_account: Account, _call: Call) -> Listing:
     return Listing("supportedimages", [_image(*each) for each in _IMAGES])
 
 
-def list_applications(_account: Account, _call: Call) -> Listing:
-    return Listing("applications", [])
+def list_applications(account: Account, _call: Call) -> Listing:
+    return Listing("applications", [_application(*each) for each in account.applications.items()])
+
+
+def get_application(account: Account, call: Call) -> Reply:
+    for name, versions in account.applications.items():
+        if name.lower() == call.path["applicationId"].lower():
+            return Reply(body=_application(name, versions))
+    raise BatchError("ApplicationNotFound")
 
 
 def list_pool_usage_metrics(_account: Account, _call: Call) -> Listing:
@@ -74,6 +82,10 @@ def _counts(nodes: Iterable[Node]) -> JsonObject:
     for node in nodes:
         counts[_COUNTED[node.state]] += 1
     return {**counts, "total": sum(counts.values())}
+
+
+def _application(name: str, versions: Sequence[str]) -> JsonObject:
+    return {"id": name, "displayName": name, "versions": list(versions)}
 
 
 def _image(publisher: str, offer: str, sku: str, agent: str, system: str, capabilities: tuple[str, ...]) -> JsonObject:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from deployments.local.batch_emulator.account import Account
 from deployments.local.batch_emulator.call import Call, JsonObject, Listing, Reply
 from deployments.local.batch_emulator.engine import nodes
+from deployments.local.batch_emulator.engine.endpoints import has_ipv6
 from deployments.local.batch_emulator.engine.keeping import node_changed
 from deployments.local.batch_emulator.engine.model import Node
 from deployments.local.batch_emulator.engine.state import enter
@@ -83,10 +84,14 @@ def enable_node_scheduling(account: Account, call: Call) -> Reply:
 
 
 def get_node_remote_login_settings(account: Account, call: Call) -> Reply:
-    endpoint = _present(account, call).resource["endpointConfiguration"]["inboundEndpoints"][0]
-    return Reply(
-        body={"remoteLoginIPAddress": endpoint["publicIPAddress"], "remoteLoginPort": endpoint["frontendPort"]}
-    )
+    """Over IPv6 too where the pool asked for such addresses; nothing listens at either."""
+    node = _present(account, call)
+    login = node.resource["endpointConfiguration"]["inboundEndpoints"][-1]
+    port = login["frontendPort"]
+    settings: JsonObject = {"remoteLoginIPAddress": login["publicIPAddress"], "remoteLoginPort": port}
+    if has_ipv6(node.pool.resource):
+        settings |= {"ipv6RemoteLoginIPAddress": "::1", "ipv6RemoteLoginPort": port}
+    return Reply(body=settings)
 
 
 def create_node_user(account: Account, call: Call) -> Reply:

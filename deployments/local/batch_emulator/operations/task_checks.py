@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from deployments.local.batch_emulator.account import Account
 from deployments.local.batch_emulator.call import JsonObject
 from deployments.local.batch_emulator.engine.model import Job
 from deployments.local.batch_emulator.errors import BatchError
@@ -15,13 +14,12 @@ _MOST_IN_RANGES = 100_000
 _SOURCES = ("httpUrl", "storageContainerUrl", "autoStorageContainerName")
 
 
-def check_task(account: Account, job: Job, body: JsonObject) -> None:
+def check_task(job: Job, body: JsonObject) -> None:
     """Raises: BatchError as the service gives for a task that is added."""
     check_task_id(job.resource, body["id"])
     refuse_property("task", body)
     _check_dependencies(job.resource, body)
     _check_exit_conditions(job.resource, body)
-    _check_containers(account, job, body)
     if body.get("applicationPackageReferences"):
         raise BatchError("InvalidApplicationPackageReferences")
     for each in body.get("resourceFiles") or []:
@@ -58,16 +56,3 @@ def _exit_options(conditions: JsonObject) -> Iterator[JsonObject]:
     for name in ("preProcessingError", "fileUploadError", "default"):
         if name in conditions:
             yield conditions[name]
-
-
-def _check_containers(account: Account, job: Job, body: JsonObject) -> None:
-    """A pool for containers runs nothing else, and no other pool runs them."""
-    pool = account.pools.get((job.pool_id or "").lower())
-    if pool is None:
-        return
-    machine = pool.resource.get("virtualMachineConfiguration", {})
-    if "containerConfiguration" in machine and "containerSettings" not in body:
-        raise refused("containerSettings", "", "The pool has a containerConfiguration, so its tasks need settings")
-    if "containerSettings" in body and "containerConfiguration" not in machine:
-        image = body["containerSettings"].get("imageName", "")
-        raise refused("containerSettings", image, "The pool has no containerConfiguration")

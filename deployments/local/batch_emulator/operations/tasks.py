@@ -80,7 +80,7 @@ def list_subtasks(account: Account, call: Call) -> Listing:
 def _add(account: Account, job: Job, body: JsonObject) -> Task:
     if body["id"].lower() in job.tasks:
         raise BatchError("TaskExists")
-    check_task(account, job, body)
+    check_task(job, body)
     return creation.new_task(account, job, body)
 
 

@@ -244,6 +244,7 @@ def test_bodies_that_are_refused(client) -> None:
 
     assert code() == (400, "InvalidRequestBody")
     assert code(content=b"{", headers={"Content-Type": "application/json"}) == (400, "InvalidRequestBody")
+    assert code(content=b"[" * 100_000, headers={"Content-Type": "application/json"}) == (400, "InvalidRequestBody")
     assert code(content=b"{}", headers={"Content-Type": "text/plain"}) == (400, "InvalidHeaderValue")
     assert code(json={"id": "j", "poolInfo": {"poolId": "x" * 1024 * 1024}}) == (413, "RequestBodyTooLarge")
     assert code(json={"id": "j", "poolInfo": {"pool": "p"}}) == (400, "InvalidRequestBody")

@@ -103,3 +103,25 @@ def test_time_does_not_go_back() -> None:
         Clock(speed=-1)
     with pytest.raises(ValueError, match="cannot go back by 5"):
         asyncio.run(Clock(speed=0).advance(-5))
+
+
+@pytest.mark.parametrize("speed", [-1.0, float("nan"), float("inf")])
+def test_a_speed_that_makes_no_sense_is_refused_and_changes_nothing(speed: float) -> None:
+    async def scenario() -> None:
+        clock = Clock(speed=0, start=START)
+        with pytest.raises(ValueError, match="speed"):
+            clock.speed = speed
+        assert (clock.speed, clock.now()) == (0, START)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 1e12, float("inf")])
+def test_a_moment_that_cannot_be_is_refused_and_changes_nothing(seconds: float) -> None:
+    async def scenario() -> None:
+        clock = Clock(speed=0, start=START)
+        with pytest.raises(ValueError, match="The clock cannot go"):
+            await clock.advance(seconds)
+        assert clock.now() == START
+
+    asyncio.run(scenario())

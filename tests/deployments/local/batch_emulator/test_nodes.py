@@ -250,3 +250,19 @@ async def test_a_pool_that_is_not_there_has_no_nodes(batch: Emulated) -> None:
     assert batch.refused("list_nodes", poolId="p") == "PoolNotFound"
     await batch.pool()
     assert batch.refused("get_node", poolId="p", nodeId="tvmps_0_d") == "NodeNotFound"
+
+
+@on_emulator
+async def test_logins_go_to_the_port_for_logins(batch: Emulated) -> None:
+    own = {"name": "web", "protocol": "tcp", "backendPort": 80, "frontendPortRangeStart": 1, "frontendPortRangeEnd": 99}
+    endpoints = {"endpointConfiguration": {"inboundNATPools": [own]}}
+    await batch.pool(networkConfiguration=endpoints)
+    settings = batch.at_node("get_node_remote_login_settings")
+    assert settings == {"remoteLoginIPAddress": "127.0.0.1", "remoteLoginPort": 50000}
+
+
+@on_emulator
+async def test_logins_by_ipv6_where_the_pool_has_such_addresses(batch: Emulated) -> None:
+    await batch.pool(networkConfiguration={"publicIPAddressConfiguration": {"ipFamilies": ["IPv4", "IPv6"]}})
+    settings = batch.at_node("get_node_remote_login_settings")
+    assert (settings["ipv6RemoteLoginIPAddress"], settings["ipv6RemoteLoginPort"]) == ("::1", 50000)

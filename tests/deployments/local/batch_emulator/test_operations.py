@@ -2,8 +2,9 @@
 
 import pytest
 
-from deployments.local.batch_emulator.errors import ERRORS
-from deployments.local.batch_emulator.operations import OPERATIONS, unsupported
+from deployments.local.batch_emulator.errors import BatchError
+from deployments.local.batch_emulator.operations import OPERATIONS
+from deployments.local.batch_emulator.operations.unsupported import PROPERTIES, refuse_property
 from deployments.local.batch_emulator.routes import ROUTES
 from tests.deployments.local.batch_emulator.emulated import Emulated, on_emulator
 
@@ -13,19 +14,20 @@ def test_every_route_has_its_operation() -> None:
     assert len(OPERATIONS) == 72
 
 
-@pytest.mark.parametrize("operation", list(unsupported.OPERATIONS))
-def test_what_is_not_supported_says_so(operation: str) -> None:
-    code, reason = unsupported.OPERATIONS[operation]
-    assert code in ERRORS
-    assert "emulator" in reason.lower()
+@pytest.mark.parametrize(("resource", "name"), [(kind, name) for kind in PROPERTIES for name in PROPERTIES[kind]])
+def test_what_is_not_supported_says_so(resource: str, name: str) -> None:
+    assert "emulator" in PROPERTIES[resource][name].lower()
+    with pytest.raises(BatchError, match="UnsupportedProperty"):
+        refuse_property(resource, {name: {"some": "value"}})
 
-    @on_emulator
-    async def scenario(batch: Emulated) -> None:
-        await batch.pool()
-        path = {"poolId": "p", "nodeId": batch.nodes()[0]["id"], "applicationId": "a", "extensionName": "e"}
-        assert batch.refused(operation, **path) == code
 
-    scenario()
+@on_emulator
+async def test_applications_are_those_that_the_account_was_given(batch: Emulated) -> None:
+    batch.account.applications = {"Blender": ("2.79", "3.6")}
+    blender = {"id": "Blender", "displayName": "Blender", "versions": ["2.79", "3.6"]}
+    assert batch.do("list_applications") == [blender]
+    assert batch.do("get_application", applicationId="blender") == blender
+    assert batch.refused("get_application", applicationId="maya") == "ApplicationNotFound"
 
 
 @on_emulator

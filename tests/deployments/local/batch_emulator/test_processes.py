@@ -302,3 +302,30 @@ def test_a_simulated_container_task_has_a_container(tmp_path: Path) -> None:
     outcome, _, _ = asyncio.run(simulate(tmp_path, "simulate --seconds 1", container_settings=CONTAINER))
     assert outcome.container_info is not None
     assert outcome.container_info["state"] == "exited"
+
+
+@pytest.mark.parametrize(
+    ("command_line", "output"),
+    [
+        ('cmd /c "echo hello world"', "hello world\n"),
+        ("cmd.exe /C echo %AZ_BATCH_TASK_ID%", "t1\n"),
+        ("CMD /s /c \"echo one && echo 'two'\"", "one\ntwo\n"),
+    ],
+)
+def test_simple_commands_of_windows_run_in_the_shell_of_this_machine(
+    tmp_path: Path, command_line: str, output: str
+) -> None:
+    launch = launch_in(tmp_path / "node", command_line, windows=True)
+    assert run(PROCESSES, launch) == Outcome(0)
+    assert (stdout(launch), stderr(launch)) == (output, "")
+
+
+def test_a_windows_command_ends_with_its_own_exit_code(tmp_path: Path) -> None:
+    assert run(PROCESSES, launch_in(tmp_path / "node", "cmd /c exit 3", windows=True)).exit_code == 3
+
+
+@pytest.mark.parametrize(("command_line", "system"), [("powershell -c ls", "windows"), ("cmd /c echo", "linux")])
+def test_programs_that_the_machine_does_not_have_are_not_found(tmp_path: Path, command_line: str, system: str) -> None:
+    failure = run(PROCESSES, launch_in(tmp_path / "node", command_line, windows=system == "windows")).failure
+    assert failure is not None
+    assert failure["code"] == "CommandProgramNotFound"

@@ -2,11 +2,13 @@
 
 import base64
 import json
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import dropwhile, takewhile
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from azure.batch import BatchClient
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
+from deployments.local.batch_emulator.__main__ import main
+from tests.deployments.local.batch_emulator.launches import alive
 from tests.deployments.local.batch_emulator.resources import make_job, make_pool, make_task
 from tests.deployments.local.batch_emulator_server import Emulator, running_emulator
 
@@ -34,23 +38,39 @@ def emulator(server: Emulator) -> Iterator[Emulator]:
     server.admin("faults", method="DELETE")
 
 
-def command(*options: str) -> subprocess.CompletedProcess[str]:
-    arguments = [sys.executable, "-m", "deployments.local.batch_emulator", *options]
-    return subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
+@dataclass(frozen=True)
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """The command line in this process, for what ends before anything is served."""
+
+    def run(*options: str) -> Ended:
+        try:
+            returncode = main(options)
+        except SystemExit as ended:
+            returncode = int(ended.code or 0)
+        return Ended(returncode, *capsys.readouterr())
+
+    return run
 
 
 def code(error: HttpResponseError) -> str | None:
     return None if error.error is None else error.error.code
 
 
-def test_help_names_the_switches() -> None:
+def test_help_names_the_switches(command) -> None:
     shown = command("--help")
     assert shown.returncode == 0
     for option in ("--port", "--speed", "--state", "--executor", "--seed", "--active-jobs-and-schedules"):
         assert option in shown.stdout
 
 
-def test_a_taken_port_is_said_so() -> None:
+def test_a_taken_port_is_said_so(command) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -60,6 +80,19 @@ def test_a_taken_port_is_said_so() -> None:
     assert f"cannot listen on 127.0.0.1:{port}" in shown.stderr
     assert "--port" in shown.stderr
     assert "Traceback" not in shown.stderr
+
+
+def test_it_starts_without_what_is_slow_to_import() -> None:
+    slow = ["azure.storage", "azure.identity", "aiohttp", "httpx", "polars", "prefect"]
+    look = f"import sys, deployments.local.batch_emulator.__main__; print([m for m in {slow} if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", look], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"
+
+
+def test_applications_are_told_of() -> None:
+    with running_emulator(application="blender=3.6,4.1") as emulator, emulator.client() as client:
+        assert [(each.id, each.versions) for each in client.list_applications()] == [("blender", ["3.6", "4.1"])]
+        assert client.get_application("Blender").display_name == "blender"
 
 
 def test_what_it_prints_is_a_working_example() -> None:
@@ -82,13 +115,32 @@ def test_what_it_prints_is_a_working_example() -> None:
         (["--executor", "podman"], 1, "podman is not installed"),
     ],
 )
-def test_what_it_cannot_begin_with_is_said_so(options, returncode, reason) -> None:
+def test_what_it_cannot_begin_with_is_said_so(command, options, returncode, reason) -> None:
     shown = command("--port", "0", *options)
     assert (shown.returncode, "Traceback" in shown.stderr) == (returncode, False)
     assert reason in shown.stderr
 
 
-def test_a_storage_key_needs_a_name() -> None:
+@pytest.mark.parametrize("interrupts", [1, 2])
+def test_interrupted_it_ends_its_tasks_and_says_nothing(tmp_path: Path, interrupts: int) -> None:
+    with running_emulator(speed=1000, executor="processes") as emulator, emulator.client() as client:
+        make_pool(client)
+        make_job(client)
+        mark = tmp_path / "pid"
+        make_task(client, "t", f"/bin/sh -c 'trap \"\" TERM; echo $$ > {mark}; while true; do sleep 1; done'")
+        deadline = time.monotonic() + 30
+        while not mark.exists() or not mark.read_text().strip():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for _ in range(interrupts):
+            emulator.process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        assert emulator.process.wait(30) == 0
+        assert not alive(int(mark.read_text()))
+        assert "Traceback" not in emulator.said()
+
+
+def test_a_storage_key_needs_a_name(command) -> None:
     shown = command("--storage-key", "secret")
     assert shown.returncode == 2
     assert "an equals sign and its key" in shown.stderr
@@ -98,6 +150,20 @@ def test_the_page_is_served(emulator) -> None:
     answer = httpx.get(f"{emulator.endpoint}/", trust_env=False)
     assert answer.status_code == 200
     assert "text/html" in answer.headers["Content-Type"]
+
+
+def test_the_switches_tell_what_they_are(emulator) -> None:
+    index = emulator.admin("")
+    assert "Sets the speed" in index["routes"]["PUT /emulator/clock"]
+    assert all(index["routes"].values())
+    assert "node_preempted" in index["faults"]
+
+
+@pytest.mark.parametrize("body", [{"pools": "many"}, {"swimming-pools": 1}, [1]])
+def test_limits_that_make_no_sense_change_nothing(emulator, body) -> None:
+    before = emulator.admin("quotas")
+    answer = httpx.put(f"{emulator.endpoint}/emulator/quotas", json=body, trust_env=False)
+    assert (answer.status_code, emulator.admin("quotas")) == (400, before)
 
 
 def test_a_wrong_key_is_refused(emulator) -> None:

@@ -1,11 +1,15 @@
 """What survives a restart of the emulator, and how what was going on goes on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import resource
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from azure.batch import models
 
+from deployments.local.batch_emulator import store
 from tests.deployments.local.batch_emulator.emulated import Emulated
 from tests.deployments.local.batch_emulator.resources import make_job, make_pool, make_task
 from tests.deployments.local.batch_emulator_server import running_emulator
@@ -133,6 +137,49 @@ def test_a_crash_loses_nothing(tmp_path: Path) -> None:
         assert task.state_transition_time > before.creation_time
         assert task.url == f"{emulator.endpoint}/jobs/j1/tasks/t"
         assert task.environment_settings == [_JOBS_CONTAINER]
+
+
+def test_a_folder_belongs_to_one_emulator(tmp_path: Path) -> None:
+    with running_emulator(state=tmp_path) as first:
+        with (
+            pytest.raises(AssertionError, match="Another emulator keeps its state in"),
+            running_emulator(state=tmp_path),
+        ):
+            pass
+        assert first.process.poll() is None
+    with running_emulator(state=tmp_path):
+        pass
+
+
+def test_what_a_full_disk_refused_is_written_when_there_is_room(tmp_path: Path, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(store, "_AGAIN", 0.0)
+
+    async def before(batch: Emulated) -> None:
+        batch.job("first")
+        await asyncio.sleep(0)
+        with _no_file_grows_beyond(1024):
+            for number in range(50):
+                batch.job(f"j{number}")
+                await asyncio.sleep(0)
+            assert "could not be written" in caplog.text
+        await asyncio.sleep(0.01)
+        batch.job("last")
+
+    async def after(batch: Emulated) -> None:
+        assert len(batch.do("list_jobs")) == 52
+
+    _twice(tmp_path, before, after)
+
+
+@contextmanager
+def _no_file_grows_beyond(size: int) -> Iterator[None]:
+    """For this process: what a full disk is to it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 _JOBS_CONTAINER = models.EnvironmentSetting(name="SOURCE", value="https://account.blob.core.windows.net/jobs/1.csv")

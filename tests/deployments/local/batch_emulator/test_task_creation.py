@@ -69,17 +69,27 @@ async def test_what_a_job_does_not_allow_is_refused(batch: Emulated) -> None:
 
 
 @on_emulator
-async def test_container_tasks_need_a_container_pool_and_the_reverse(batch: Emulated) -> None:
-    await batch.pool("plain", wait=0)
+async def test_container_tasks_fail_on_nodes_without_containers_and_the_reverse(batch: Emulated) -> None:
+    """The service accepts them (its SDK's suite relies on that); the node ends them before anything runs."""
     machine = {**_MACHINE, "containerConfiguration": {"type": "dockerCompatible", "containerImageNames": ["etl:1"]}}
-    await batch.pool("containers", wait=0, virtualMachineConfiguration=machine)
-    batch.job("on-plain", "plain")
-    batch.job("on-containers", "containers")
-    plain = {"id": "t", "commandLine": "simulate"}
-    contained = {**plain, "containerSettings": {"imageName": "etl:1"}}
-    assert batch.refused("create_task", contained, jobId="on-plain") == "InvalidPropertyValue"
-    assert batch.refused("create_task", plain, jobId="on-containers") == "InvalidPropertyValue"
-    batch.do("create_task", contained, jobId="on-containers")
+    await batch.pool("plain", wait=0)
+    await batch.pool("containers", virtualMachineConfiguration=machine)
+    contained = {"containerSettings": {"imageName": "etl:1"}, "constraints": {"maxTaskRetryCount": 3}}
+    for pool in ("plain", "containers"):
+        batch.job(pool, pool)
+        batch.task("process", pool)
+        batch.task("contained", pool, **contained)
+    await batch.advance(40)
+    assert _failures(batch, "plain") == {"process": None, "contained": "ContainerPoolNotSupported"}
+    assert _failures(batch, "containers") == {"process": "ContainerTaskSettingsNotFound", "contained": None}
+    assert "startTime" not in batch.shown("contained", "plain")["executionInfo"]
+
+
+def _failures(batch: Emulated, job_id: str) -> dict[str, str | None]:
+    """Of tasks that have all ended."""
+    tasks = batch.do("list_tasks", jobId=job_id)
+    assert {task["state"] for task in tasks} == {"completed"}
+    return {task["id"]: task["executionInfo"].get("failureInfo", {}).get("code") for task in tasks}
 
 
 @on_emulator

@@ -1,0 +1,168 @@
+"""The whole of production on this machine, from its start to what is left when it ends."""
+
+import json
+import signal
+import socket
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from azure.batch import BatchClient
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.storage.blob import ContainerClient
+from psycopg import sql
+
+from deployments.local.services import AZURITE_ACCOUNT, AZURITE_KEY, BATCH_ACCOUNT, BATCH_KEY, Ports
+from tests.deadline import until
+from tests.deployments.local.stack import Stack, alive, begun, free_ports, running
+
+WEEKLY = ("prefect", "deployment", "run", "market-prices/weekly", "--watch")
+SOME = ("--param", 'codes=["AAPL.US", "TSLA.US"]')
+
+
+def blobs(stack: Stack, container: str) -> list[str]:
+    url = f"http://127.0.0.1:{stack.ports.azurite}/{AZURITE_ACCOUNT}/{container}"
+    with ContainerClient.from_container_url(url, AzureNamedKeyCredential(AZURITE_ACCOUNT, AZURITE_KEY)) as client:
+        return list(client.list_blob_names())
+
+
+def rows(stack: Stack, table: str) -> int:
+    with closing(sqlite3.connect(stack.state / "warehouse.sqlite")) as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def test_a_deployment_runs_from_the_shell_to_the_warehouse(stack: Stack) -> None:
+    assert "Flow run finished successfully" in stack.run(*WEEKLY)
+    assert any(name.endswith(".parquet") for name in blobs(stack, "curated"))
+    assert rows(stack, "prices") > 1_000
+    assert rows(stack, "price_measures") > 300
+    assert (stack.state / "dashboard.html").exists()
+
+
+def test_data_quality_follows(stack: Stack) -> None:
+    if "COMPLETED" not in stack.flow_runs("market-prices/weekly"):
+        stack.run(*WEEKLY, *SOME)
+    assert until(lambda: "COMPLETED" in stack.flow_runs("data-quality/after-prices"), 120, every=1)
+
+
+def test_no_secret_is_in_a_task_of_batch(stack: Stack) -> None:
+    if not stack.flow_runs("market-prices/weekly"):
+        stack.run(*WEEKLY, *SOME)
+    endpoint = f"http://127.0.0.1:{stack.ports.batch}"
+    with BatchClient(endpoint, AzureNamedKeyCredential(BATCH_ACCOUNT, BATCH_KEY)) as client:
+        tasks = [task for job in client.list_jobs() for task in client.list_tasks(job.id)]
+    assert tasks
+    for task in tasks:
+        told = json.dumps(task.as_dict())
+        assert "ETL_LAKE_CREDENTIALS_BLOCK" in told
+        assert AZURITE_KEY not in told
+        assert BATCH_KEY not in told
+
+
+def test_what_it_tells_to_open_is_there(stack: Stack) -> None:
+    for port in (stack.ports.prefect, stack.ports.batch):
+        assert httpx.get(f"http://127.0.0.1:{port}", follow_redirects=True, timeout=60).status_code == 200
+    assert AZURITE_KEY not in (stack.state / "environment").read_text()
+    assert "after the start" in stack.said()
+
+
+def test_flows_run_in_the_shell_against_it(stack: Stack) -> None:
+    stack.run("python", "-m", "flows.housekeeping")
+    assert f"ETL_LAKE_URL = http://127.0.0.1:{stack.ports.azurite}" in stack.run("python", "-m", "tasks.settings")
+
+
+def test_a_second_one_in_the_same_folder_is_refused(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "state").symlink_to(stack.state)
+    with begun(tmp_path, "--fresh") as second:
+        assert second.process.wait(timeout=60) == 1
+        assert "A stack is running in" in second.said()
+    assert (stack.state / "prefect").exists()
+
+
+def test_it_leaves_data_but_no_process_and_comes_back(folder: Path) -> None:
+    """With PostgreSQL as the warehouse."""
+    ports = free_ports()
+    with running(folder, "--postgres", ports=ports) as first:
+        assert "Flow run finished successfully" in first.run(*WEEKLY, *SOME)
+        stored, children = postgres_rows(first, "prices"), first.children()
+        assert stored == 2 * 10
+        assert first.stop() == 0
+        assert "What was stored is kept" in first.said()
+        assert alive(children) == []
+    with running(folder, "--postgres", ports=ports) as again:
+        assert postgres_rows(again, "prices") == stored
+        assert any(name.endswith(".parquet") for name in blobs(again, "curated"))
+        assert again.flow_runs("market-prices/weekly") == ["COMPLETED"]
+        # Killed, it cannot stop its children: they stop when it is gone.
+        children = again.children()
+        again.process.kill()
+        again.process.wait(timeout=30)
+        until(lambda: not alive(children), 60)
+    with begun(folder, "--fresh", ports=ports) as fresh:
+        until(lambda: "Azurite ... runs" in fresh.said(), 120)
+        assert not (fresh.state / "postgres").exists()
+        assert not (fresh.state / "environment").exists()
+        children = fresh.children()
+        # In the middle of a start.
+        assert fresh.stop(signal.SIGTERM) == 0
+        assert alive(children) == []
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One that PostgreSQL's own user may enter, as the tests' is not."""
+    with tempfile.TemporaryDirectory(prefix="stack-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def postgres_rows(stack: Stack, table: str) -> int:
+    with psycopg.connect(f"postgresql://etl@127.0.0.1:{stack.ports.postgres}/postgres") as connection:
+        found = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
+    return int(found[0]) if found else 0
+
+
+def test_a_child_that_dies_ends_all_and_is_named(tmp_path: Path) -> None:
+    with begun(tmp_path) as stack:
+        until(lambda: "Azurite ... runs" in stack.said(), 120)
+        children = stack.children()
+        azurite = next(child for child in children if "azurite" in " ".join(child.cmdline()))
+        azurite.kill()
+        assert stack.process.wait(timeout=120) == 1
+        assert "Azurite has ended with -9" in stack.said()
+    assert alive(children) == []
+
+
+def test_a_port_that_is_taken_is_named_and_nothing_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    for name in ("stack-of-the-local-production", "warehouse.sqlite"):
+        (tmp_path / "state" / name).touch()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = Ports(**{**vars(free_ports()), "azurite": taken.getsockname()[1]})
+        with begun(tmp_path, "--fresh", ports=ports) as stack:
+            assert stack.process.wait(timeout=60) == 1
+            assert f"Port {ports.azurite}, for azurite, is taken." in stack.said()
+            assert "--azurite-port" in stack.said()
+    assert (tmp_path / "state" / "warehouse.sqlite").exists()
+
+
+def test_a_machine_without_node_is_told(tmp_path: Path) -> None:
+    with begun(tmp_path, PATH="/nowhere") as stack:
+        assert stack.process.wait(timeout=90) == 1
+        assert "needs Node.js 20 or newer" in stack.said()
+
+
+def test_a_folder_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "letters.txt").write_text("dear")
+    with begun(tmp_path, "--fresh") as stack:
+        assert stack.process.wait(timeout=60) == 1
+        assert "not a stack's" in stack.said()
+    assert (tmp_path / "state" / "letters.txt").read_text() == "dear"
