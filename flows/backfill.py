@@ -20,7 +20,7 @@ from rich.markdown import Markdown
 from flows.backfill_plan import Pace, plan_text
 from flows.children import Child, run_children
 from flows.market_prices import extract_window
-from flows.shell import run_in_shell
+from flows.shell import exit_with_reason, run_in_shell
 from tasks.extract import find_missing
 from tasks.load import LoadResult, load_table
 from tasks.publish import refresh_power_bi
@@ -159,8 +159,9 @@ def main() -> None:
     except ValidationError as error:
         parser.error("; ".join(f"--{str(e['loc'][0]).replace('_', '-')}: {e['msg']}" for e in error.errors()))
     if o.plan:
-        span = Window(first=o.first, last=last)
-        text = plan_text(span, list(span.by_years(pace.years_per_window)), pace, codes)
+        with exit_with_reason():
+            span = Window(first=o.first, last=last)
+            text = plan_text(span, list(span.by_years(pace.years_per_window)), pace, codes)
     else:
         text = _markdown(run_in_shell(backfill(o.first, last, codes, o.catch_up, o.refetch, pace=pace)))
     Console().print(Markdown(text))

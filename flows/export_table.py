@@ -140,9 +140,8 @@ def _cell(text: str) -> str:
 def main() -> None:
     """The flow from a shell, on a temporary Prefect API where none is configured. Status 1 and why, if it fails."""
     options = _parser().parse_args()
-    query = Path(options.query[1:]).read_text(encoding="utf-8") if options.query.startswith("@") else options.query
     run = export_table(
-        options.name, query, dict(options.parameter), options.format, dict(options.type), options.warehouse
+        options.name, options.query, dict(options.parameter), options.format, dict(options.type), options.warehouse
     )
     Console().print(Markdown(_told(run_in_shell(run))))
 
@@ -152,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m flows.export_table", description="The answer to a SQL query, as a file of the lake."
     )
     parser.add_argument("name", help="of the export: letters, digits, - and _")
-    parser.add_argument("query", help="a SELECT, or @FILE that has it; values are written :name")
+    parser.add_argument("query", type=_query, help="a SELECT, or @FILE that has it; values are written :name")
     parser.add_argument(
         "--parameter", action="append", default=[], type=_value, metavar="NAME=VALUE", help="JSON, or else a text"
     )
@@ -162,6 +161,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--warehouse", help="a Secret block or URL; default: ETL_WAREHOUSE_URL")
     return parser
+
+
+def _query(text: str) -> str:
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"the file {text[1:]} cannot be read: {error}") from None
 
 
 def _pair(text: str) -> tuple[str, str]:

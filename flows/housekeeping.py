@@ -13,6 +13,7 @@ from prefect.artifacts import acreate_table_artifact
 from rich.console import Console
 
 from flows.shell import run_in_shell
+from tasks.errors import ConfigurationError
 from tasks.lake import configured_lake
 from tasks.lake.housekeeping import Kept, housekeep
 from tasks.load import remove_staging
@@ -27,7 +28,7 @@ async def housekeeping(retention_days: float = _RETENTION_DAYS) -> list[Kept]:
     Args:
         retention_days: A read, and a run, may take as long as that. At least an hour, which is 0.042.
     """
-    kept = await tidy_lake(timedelta(days=retention_days))
+    kept = await tidy_lake(_retention(retention_days))
     await remove_staging()
     return kept
 
@@ -44,6 +45,13 @@ async def tidy_lake(retention: timedelta) -> list[Kept]:
         [asdict(kept) for kept in results], key="housekeeping", description=f"Older than {retention}, and not current"
     )
     return results
+
+
+def _retention(days: float) -> timedelta:
+    try:
+        return timedelta(days=days)
+    except (ValueError, OverflowError):
+        raise ConfigurationError(f"{days} days are no time to keep snapshots for. Give a number such as 7.") from None
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.markdown import Markdown
 
-from flows.shell import run_in_shell
+from flows.shell import exit_with_reason, run_in_shell
 from tasks.errors import QuotaExhausted, TransientError
 from tasks.extract import extract_prices, plan_prices, raise_if_down
-from tasks.load import LoadResult, RunRow, load_table, record_run
+from tasks.load import LoadResult, RunRow, load_table, record_run, require_warehouse
 from tasks.publish import RunFigures, publish_dashboard, publish_summary, refresh_power_bi
 from tasks.quality import Check, check_prices, errors, refuse
 from tasks.settings import load_settings
@@ -57,6 +57,8 @@ async def market_prices(
     """
     started = datetime.now(UTC)
     window = (window or _scheduled_window()).reaching_back(lag_days)
+    if publish:
+        await require_warehouse()
     try:
         await extract_window(codes, window, shards, refetch=refetch, restated_too=publish)
     except (QuotaExhausted, TransientError) as error:
@@ -143,7 +145,8 @@ def _row(figures: RunFigures, state: str, started: datetime) -> RunRow:
 def main() -> None:
     """The flow from a shell, on a temporary Prefect API where none is configured."""
     options = _parser().parse_args()
-    window = _window(options)
+    with exit_with_reason():
+        window = _window(options)
     report = run_in_shell(
         market_prices(options.codes or None, window, options.lag_days, options.shards, options.refetch)
     )

@@ -31,20 +31,28 @@ _SETTINGS = {
 def run_in_shell(run: Coroutine[Any, Any, _Result]) -> _Result:
     """What the flow returns, on a temporary Prefect API where none is configured. Exits with the reason if it fails."""
     try:
-        load_settings()  # wrong ones need not wait for a server
-        with temporary_settings(_SETTINGS), _in_words():
-            return asyncio.run(run)
-    except (EtlError, FailedRun) as error:
-        raise SystemExit(f"\n{error}") from None
-    except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted. Start it again with the same arguments: it does what is missing.\n")
-        raise SystemExit(_INTERRUPTED) from None
+        with exit_with_reason():
+            load_settings()  # wrong ones need not wait for a server
+            with temporary_settings(_SETTINGS), _without_tracebacks():
+                return asyncio.run(run)
     finally:
         run.close()
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def exit_with_reason() -> Iterator[None]:
+    """Turns errors of ours, failed runs and Ctrl-C into the end of the program, in words."""
+    try:
+        yield
+    except (EtlError, FailedRun) as error:
+        raise SystemExit(f"\n{error}") from None
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted. Start it again with the same arguments: it does what is missing.\n")
+        raise SystemExit(_INTERRUPTED) from None
+
+
+@contextmanager
+def _without_tracebacks() -> Iterator[None]:
     """On the terminal an error of ours is its message; the API has where it was raised."""
     setup_logging()
     consoles = [h for h in logging.getLogger().handlers if isinstance(h, PrefectConsoleHandler)]

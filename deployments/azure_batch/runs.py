@@ -81,6 +81,10 @@ class Runs:
 
     async def waiting(self, run: UUID, reason: str) -> bool:
         """Says why the run waits; a reason replaces another. False when it does not wait any longer."""
+        # The server would make a run Pending that has been completed, or scheduled again.
+        found = await self.read(run)
+        if not (found and found.state and found.state.type == StateType.PENDING):
+            return False
         if await self._propose(run, InfrastructurePending(message=reason)):
             return True
         # A state of the same name is refused, so that the name has to change and change back.
@@ -96,7 +100,8 @@ class Runs:
         return await self._propose(run, Crashed(message=message))
 
     async def cancelled(self, run: UUID, message: str) -> bool:
-        return await self._propose(run, Cancelled(message=message))
+        """Never of a run that has ended meanwhile: unlike Crashed, the server would take it even of a completed one."""
+        return is_open(await self.read(run)) and await self._propose(run, Cancelled(message=message))
 
     async def placed(self, run: UUID, place: str) -> None:
         """Writes down where the run is."""
@@ -136,6 +141,11 @@ class Runs:
         except ObjectNotFound:
             return False
         return answer.status == SetStateStatus.ACCEPT
+
+
+def is_open(run: "FlowRun | None") -> bool:
+    """Whether it is to be executed, is executed or is being cancelled: not final, paused or scheduled again."""
+    return bool(run and run.state and run.state.type in _UNSETTLED)
 
 
 def standing(run: "FlowRun | None", place: str) -> Settled:

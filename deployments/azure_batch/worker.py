@@ -1,12 +1,14 @@
 """The worker of work pools of the type `azure-batch`: each flow run is executed as a task of Azure Batch."""
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 import anyio
 import httpx
 from anyio.abc import TaskStatus
+from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import InfrastructureNotAvailable, InfrastructureNotFound
 from prefect.workers.base import BaseVariables, BaseWorker, BaseWorkerResult
 
@@ -15,7 +17,7 @@ from deployments.azure_batch.credentials import AzureBatchCredentials
 from deployments.azure_batch.errors import AzureBatchError, Refused
 from deployments.azure_batch.identifiers import Infrastructure
 from deployments.azure_batch.placing import Placing, required
-from deployments.azure_batch.runs import Runs
+from deployments.azure_batch.runs import Runs, is_open
 from deployments.azure_batch.settings import WorkerSettings
 from deployments.azure_batch.site import Site, open_site
 from deployments.azure_batch.sweep import Sweep
@@ -124,6 +126,16 @@ class AzureBatchWorker(BaseWorker[AzureBatchJobConfiguration, BaseVariables, Azu
             self._release_limit_slot(flow_run.id)
         finally:
             self.placing.turns.give_back(flow_run.id)
+
+    async def _propose_crashed_state(
+        self, flow_run: "FlowRun", message: str, client: PrefectClient | None = None
+    ) -> None:
+        # Prefect does so whenever a task ended badly, and the server takes it: also of a run that is paused by now, or
+        # was scheduled again.
+        with suppress(httpx.HTTPError):
+            if not is_open(await self.runs.read(flow_run.id)):
+                return
+        await super()._propose_crashed_state(flow_run, message, client)
 
     async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
         # They only help to find out whose a run is: Prefect would crash the run when it is away for a moment.

@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until Ctrl-C or SIGTERM, which is 0; 1 when something keeps it from running, with the reason."""
     options = _parser().parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell that starts it in the background ignores the first
+        signal.signal(number, _interrupt)
     try:
         with _own(options.state.resolve()) as state, Programs(state / _LOGS) as programs:
             _run(options, state, programs, console)

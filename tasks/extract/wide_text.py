@@ -85,7 +85,25 @@ def open_text(path: Path, layout: Layout) -> TextSheet:
     encoding = find_encoding(path, layout.encoding)
     separators = [layout.separator] if layout.separator else SEPARATORS
     found = [_opened(path, layout, encoding, separator) for separator in separators]
-    return max(found, key=lambda sheet: (count_dates(sheet.header, layout), len(sheet.header)))
+    sheet = max(found, key=lambda sheet: (count_dates(sheet.header, layout), len(sheet.header)))
+    _refuse_open_quote(sheet, encoding)
+    return sheet
+
+
+def _refuse_open_quote(sheet: TextSheet, encoding: str) -> None:
+    """A file that ends within quotes was cut off, and its last number may be: pyarrow takes what there is of it."""
+    try:
+        with sheet.path.open(encoding=encoding, newline="") as file:
+            if not sum(chunk.count('"') for chunk in iter(lambda: file.read(_BLOCK), "")) % 2:
+                return  # all are closed; an odd one may stand within a cell, as in 5" pipe
+            file.seek(0)
+            for _ in csv.reader(file, delimiter=sheet.separator, strict=True):
+                pass
+    except UnicodeDecodeError as error:
+        raise decode_error(encoding, str(error)) from None
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            raise ContractError("The file ends within quotes: it was cut off. Drop it anew, whole.") from None
 
 
 def _opened(path: Path, layout: Layout, encoding: str, separator: Separator) -> TextSheet:

@@ -15,7 +15,12 @@ from tasks.load.part import LoadResult
 from tasks.load.warehouse import open_warehouse
 from tasks.settings import load_settings
 
-__all__ = ["LoadResult", "RunRow", "load_dataset", "load_table", "record_run", "remove_staging"]
+__all__ = ["LoadResult", "RunRow", "load_dataset", "load_table", "record_run", "remove_staging", "require_warehouse"]
+
+
+async def require_warehouse() -> None:
+    """Opens the warehouse and closes it: one that cannot work is told before anything is fetched for it."""
+    await asyncio.to_thread(_open_once)
 
 
 @task(task_run_name="load_table {table}")
@@ -53,6 +58,11 @@ async def _logged_load(dataset: Dataset) -> LoadResult:
     text = "%s: %d rows inserted, %d updated, %d deleted"
     get_run_logger().info(text, dataset.table, result.inserted, result.updated, result.deleted)
     return result
+
+
+def _open_once() -> None:
+    with open_warehouse(load_settings().warehouse_url):
+        pass
 
 
 def _load(dataset: Dataset, run: str) -> LoadResult:

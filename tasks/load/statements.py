@@ -41,7 +41,10 @@ def compiled(statement: sa.ClauseElement, dialect: Dialect) -> tuple[str, dict[s
 
 
 def text(sql: str, parameters: Mapping[str, object]) -> sa.ClauseElement:
-    """A query with `:name` parameters; a list or tuple is for `IN :name`. Raises ConfigurationError if names differ."""
+    """A query with `:name` parameters; a list or tuple is for `IN :name`. Raises ConfigurationError if names differ,
+    and for no query at all."""
+    if not sql.strip(" \t\r\n;"):
+        raise ConfigurationError("The query is empty. Give a SELECT.")
     query = sa.text(sql)
     taken = query.compile().params.keys()
     if taken != parameters.keys():

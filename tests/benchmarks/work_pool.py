@@ -36,7 +36,6 @@ MOST_MEGABYTES, MOST_CORES = 300.0, 0.5
 _PAGE = 1000  # tasks in one answer of the service
 _PATIENCE = 1200
 _FOREVER = 1_000_000  # seconds of the emulator's clock that a task takes
-SETTINGS = {"POLL_SECONDS": str(POLL), "IDLE_POLL_SECONDS": str(POLL), "REASON_SECONDS": "30"}
 # prefect-azure 0.4.13, _watch_task_and_get_exit_code: one `container_groups.get` per run and poll, on a thread of the
 # run's own; Prefect's pool of threads has 250.
 _ACI_THREADS = 250
@@ -105,7 +104,7 @@ def measure(size: Size) -> Figures:
 def _observe(stage: Stage, size: Size) -> Figures:
     asyncio.run(_start(stage, stage.deploy("hello"), size.runs))
     begin = time.monotonic()
-    with stage.worker(**SETTINGS) as started:
+    with stage.worker(POLL_SECONDS=str(POLL), IDLE_POLL_SECONDS=str(POLL), REASON_SECONDS="30") as started:
         process = psutil.Process(started.pid)
         asyncio.run(_until_in_flight(stage, size.runs))
         submitted = size.runs / (time.monotonic() - begin)

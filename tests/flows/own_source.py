@@ -52,7 +52,7 @@ async def fetch_rates(url: str, currencies: list[str], window: Window) -> Figure
 
 def read(currency: str, answer: Answer) -> pl.DataFrame:
     """Of a body such as [{"date": "2024-01-31", "rate": 1.08}, ...]."""
-    if answer.status != 200:
-        raise ContractError(f"The rates of {currency} were answered {answer.status}. Check the currency and the URL.")
+    if answer.status != 200 or not answer.body.startswith(b"["):
+        raise ContractError(f"{currency} was answered {answer.status}, with no rates. Check currency and URL.")
     rates = pl.read_json(answer.body, schema={"date": pl.String, "rate": pl.Float64})
     return rates.select(pl.lit(currency).alias("currency"), "date", "rate")

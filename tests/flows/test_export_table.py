@@ -24,7 +24,7 @@ from polars.testing import assert_frame_equal
 from prefect.blocks.system import Secret
 from prefect.utilities.callables import parameter_schema
 
-from flows.export_table import export_table
+from flows.export_table import _parser, export_table
 from tasks.errors import ConfigurationError, ContractError, EtlError, TransientError
 from tasks.lake import open_lake
 from tasks.lake.exports import EXPORTS, Exported, read_export
@@ -263,6 +263,12 @@ def test_from_a_shell(shop: Shop, prefect_api: str, tmp_path: Path) -> None:
     refused = shell(shop, prefect_api, "shell", "DELETE FROM things")
     assert refused.returncode == 1
     assert "Traceback" not in refused.stderr.rpartition("Finished in state")[2]
+
+
+def test_a_query_in_a_file_that_is_not_there_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _parser().parse_args(["name", "@/no/such.sql"])
+    assert "the file /no/such.sql cannot be read" in capsys.readouterr().err
 
 
 def shell(shop: Shop, api: str, *options: str) -> "subprocess.CompletedProcess[str]":

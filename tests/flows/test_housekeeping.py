@@ -68,6 +68,12 @@ def test_a_run_with_a_retention_of_minutes_fails(lake: Lake) -> None:
         asyncio.run(housekeeping(retention_days=0.01))
 
 
+@pytest.mark.parametrize("days", [float("nan"), 1e12])
+def test_a_retention_that_is_no_time_is_refused_in_words(lake: Lake, days: float) -> None:
+    with pytest.raises(ConfigurationError, match="days are no time to keep snapshots for"):
+        asyncio.run(housekeeping(days))
+
+
 def test_a_scheduled_run_removes_staging_tables_that_a_dead_load_has_left(lake: Lake, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "warehouse.sqlite")) as connection, connection:
         connection.execute("CREATE TABLE etl_staging_prices_0123456789abcdef (code TEXT)")

@@ -46,7 +46,7 @@ class RateServer:
         if found is None:
             return 404, {}
         days = [d for d in found if window["first"][0] <= d <= window["last"][0]]
-        return 200, [{"date": day, "rate": found[day]} for day in days]
+        return 200, [{"date": day, "rate": found[day]} for day in days] if found else "maintenance"
 
 
 @contextmanager
@@ -131,5 +131,11 @@ def test_rates_that_cannot_be_are_in_quarantine(house: House, rates: RateServer)
 
 
 def test_an_unknown_currency_is_named(house: House, rates: RateServer) -> None:
-    with pytest.raises(ContractError, match="The rates of XXX were answered 404"):
+    with pytest.raises(ContractError, match="XXX was answered 404, with no rates"):
         run(rates, "USD", "XXX")
+
+
+def test_an_answer_that_is_no_list_is_told_in_words(house: House, rates: RateServer) -> None:
+    rates.rates["EUR"] = {}
+    with pytest.raises(ContractError, match="EUR was answered 200, with no rates"):
+        run(rates, "EUR")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ def test_wrong_settings_are_refused_before_anything_is_started() -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("flow", [["market_prices"], ["backfill", "--plan"]])
+def test_days_in_the_wrong_order_are_told_in_words(flow: list[str]) -> None:
+    done = _shell("--first", "2024-02-01", "--last", "2024-01-01", flow=flow)
+    assert done.returncode == 1
+    assert done.stderr.startswith("\nThe window ends on 2024-01-01, before it starts on 2024-02-01.")
+
+
 @pytest.mark.usefixtures("prefect_api")
 def test_a_failed_run_tells_its_reason_and_no_traceback(tmp_path: Path) -> None:
     home = f"sqlite:///{tmp_path}/warehouse.sqlite"
@@ -28,8 +36,10 @@ def test_a_failed_run_tells_its_reason_and_no_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def _shell(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "flows.market_prices", *arguments]
+def _shell(
+    *arguments: str, flow: Sequence[str] = ("market_prices",), **settings: str
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"flows.{flow[0]}", *flow[1:], *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, timeout=300, check=False
     )

@@ -30,8 +30,8 @@ _MEANINGS = (
     _Meaning(
         ("readonly database", "read-only"),
         ConfigurationError,
-        "The warehouse {path} may only be read. Change the mode of the file and its folder, or point "
-        "ETL_WAREHOUSE_URL at a file that this user may write. A query that is streamed may never write.",
+        "The warehouse {path} may only be read: an exported or extracted query may never write. For a load, "
+        "change the mode of the file and its folder, or point ETL_WAREHOUSE_URL at a file that this user may write.",
     ),
     _Meaning(
         ("file is not a database",),

@@ -22,8 +22,7 @@ from prefect.client.schemas.filters import (
     WorkPoolFilter,
     WorkPoolFilterName,
 )
-from prefect.client.schemas.objects import FlowRun, State
-from prefect.states import TERMINAL_STATES
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, State
 
 from tests.deployments.azure_batch.containers import Containers
 from tests.deployments.azure_batch.stage import Stage, create_pool, make_stage

@@ -190,7 +190,8 @@ def _interrupt_during(function: str, thread: int) -> None:
 def _many() -> pl.DataFrame:
     """So many rows that the driver is busy with them for a while."""
     code = pl.int_range(1_000_000, eager=True).cast(pl.String)
-    return pl.DataFrame({"code": code}).with_columns(day=pl.lit(date(2024, 1, 1)), close=1.0, volume=pl.lit(1, pl.Int64))
+    same = {"day": pl.lit(date(2024, 1, 1)), "close": pl.lit(1.0), "volume": pl.lit(1, pl.Int64)}
+    return pl.DataFrame({"code": code}).with_columns(**same)
 
 
 def test_an_interrupt_during_a_load_is_one_and_leaves_everything_as_it_was(postgres: Postgres, database: str) -> None:

@@ -160,5 +160,7 @@ def test_a_query_that_makes_no_sense_is_refused(warehouse: Warehouse) -> None:
     with pytest.raises(ConfigurationError, match=r"refuses the query.*nowhere") as raised:
         warehouse.query("SELECT 'secret' FROM nowhere")
     assert "secret" not in str(raised.value)
+    with pytest.raises(ConfigurationError, match="query is empty"):
+        warehouse.query(" ;\n")
     with pytest.raises(ConfigurationError, match=r"takes the parameters \['a', 'b'\], but was given \['b', 'c'\]"):
         warehouse.query("SELECT :a, :b", {"b": 1, "c": 2})

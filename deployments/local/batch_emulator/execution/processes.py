@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -46,16 +47,25 @@ async def run_process(command: Command, running: Callable[[], None], grace: floa
 
 
 def end_leftovers(root: Path) -> int:
-    """Kills the processes of tasks on nodes below this folder, and tells how many there were.
+    """Kills the processes of tasks on nodes below this folder, waits for their end, and tells how many there were.
 
     For an emulator that begins with the state of one that was killed itself, and could not end them.
     """
     below = f"AZ_BATCH_NODE_ROOT_DIR={root}{os.sep}".encode()
-    found = [pid for pid in _others() if any(entry.startswith(below) for entry in _environ(pid))]
-    for pid in found:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return len(found)
+    ended: set[int] = set()
+    deadline = time.monotonic() + _PATIENCE
+    # Until they are gone, those forked meanwhile too: the dead have no environment.
+    while (found := _with_entry(below)) and time.monotonic() < deadline:
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        ended.update(found)
+        time.sleep(_LOOK)
+    return len(ended)
+
+
+def _with_entry(beginning: bytes) -> list[int]:
+    return [pid for pid in _others() if any(entry.startswith(beginning) for entry in _environ(pid))]
 
 
 async def _start(command: Command) -> asyncio.subprocess.Process:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from deployments.local.batch_emulator.engine import launches
 from deployments.local.batch_emulator.errors import BatchError
 from tests.deployments.local.batch_emulator.emulated import MACHINE, Emulated, on_emulator
 
@@ -266,3 +267,21 @@ async def test_logins_by_ipv6_where_the_pool_has_such_addresses(batch: Emulated)
     await batch.pool(networkConfiguration={"publicIPAddressConfiguration": {"ipFamilies": ["IPv4", "IPv6"]}})
     settings = batch.at_node("get_node_remote_login_settings")
     assert (settings["ipv6RemoteLoginIPAddress"], settings["ipv6RemoteLoginPort"]) == ("::1", 50000)
+
+
+@pytest.mark.parametrize(("agent", "windows"), [("batch.node.windows amd64", True), ("batch.node.ubuntu 22.04", False)])
+def test_what_runs_on_a_node_of_windows_is_told_so(agent: str, *, windows: bool) -> None:
+    @on_emulator
+    async def scenario(batch: Emulated) -> None:
+        machine = {**MACHINE, "nodeAgentSKUId": agent}
+        await batch.pool(wait=200, virtualMachineConfiguration=machine, startTask=_START)
+        batch.job()
+        batch.task()
+        node = next(iter(batch.account.pool("p").nodes.values()))
+        assert launches.of_task(batch.account, batch.account.task("j", "t"), node).windows is windows
+        assert launches.of_start_task(batch.account, node).windows is windows
+
+    scenario()
+
+
+_START = {"commandLine": "simulate --seconds 1"}
