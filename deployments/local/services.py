@@ -72,8 +72,9 @@ def azurite(state: Path, port: int) -> Program:
         _install_azurite(_on_path("npm"))
     folder = state / "azurite"
     folder.mkdir(parents=True, exist_ok=True)
-    command = [node, main, "--blobPort", str(port), "--location", folder, "--skipApiVersionCheck", "--disableTelemetry"]
-    return Program("Azurite", [*command, "--silent"], lambda: answers(f"http://127.0.0.1:{port}/{AZURITE_ACCOUNT}"))
+    command = [node, main, "--blobPort", str(port), "--location", folder, "--silent"]
+    command += ["--skipApiVersionCheck", "--disableTelemetry"]
+    return Program("Azurite", command, lambda: answers(f"http://127.0.0.1:{port}/{AZURITE_ACCOUNT}"))
 
 
 def connection_string(port: int) -> str:
@@ -92,7 +93,7 @@ def _on_path(program: str) -> str:
 
 
 def _install_azurite(npm: str) -> None:
-    command = [npm, "ci", "--prefix", PROJECT / ".dev", "--ignore-scripts", "--silent", "--no-audit", "--no-fund"]
+    command = [npm, "ci", "--prefix", str(PROJECT / ".dev"), "--ignore-scripts", "--silent", "--no-audit", "--no-fund"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise StackError(f"Azurite could not be installed by npm:\n{done.stderr.strip()[-1000:]}")

@@ -1,5 +1,7 @@
 """Tasks as they are added: what is refused, what is filled in, and collections of them."""
 
+from typing import Any
+
 from tests.deployments.local.batch_emulator.emulated import Emulated, on_emulator
 
 
@@ -74,7 +76,7 @@ async def test_container_tasks_fail_on_nodes_without_containers_and_the_reverse(
     machine = {**_MACHINE, "containerConfiguration": {"type": "dockerCompatible", "containerImageNames": ["etl:1"]}}
     await batch.pool("plain", wait=0)
     await batch.pool("containers", virtualMachineConfiguration=machine)
-    contained = {"containerSettings": {"imageName": "etl:1"}, "constraints": {"maxTaskRetryCount": 3}}
+    contained: dict[str, Any] = {"containerSettings": {"imageName": "etl:1"}, "constraints": {"maxTaskRetryCount": 3}}
     for pool in ("plain", "containers"):
         batch.job(pool, pool)
         batch.task("process", pool)
