@@ -72,7 +72,7 @@ def azurite(state: Path, port: int) -> Program:
         _install_azurite(_on_path("npm"))
     folder = state / "azurite"
     folder.mkdir(parents=True, exist_ok=True)
-    command = [node, main, "--blobPort", str(port), "--location", folder, "--silent"]
+    command: list[str | Path] = [node, main, "--blobPort", str(port), "--location", folder, "--silent"]
     command += ["--skipApiVersionCheck", "--disableTelemetry"]
     return Program("Azurite", command, lambda: answers(f"http://127.0.0.1:{port}/{AZURITE_ACCOUNT}"))
 
