@@ -13,7 +13,7 @@ from uuid import UUID
 import httpx
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.flows import Flow, load_flow_from_entrypoint

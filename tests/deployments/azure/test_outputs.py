@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from batch_image.references import find_references
 from deployments.azure_batch.configuration import AzureBatchJobConfiguration
