@@ -96,7 +96,7 @@ def measure(size: Size) -> Figures:
         prefect_on_postgres(postgres, Path(folder)) as api,
         running_emulator(speed=10) as emulator,
     ):
-        create_pool(emulator, nodes=math.ceil(size.runs / 32), slots=8, vm_size="standard_d8s_v5")
+        create_pool(emulator, nodes=math.ceil(size.runs / 32), slots=32, vm_size="standard_d8s_v5")
         stage = make_stage(api, emulator, env={"EMULATOR_SIMULATE_SECONDS": str(_FOREVER)})
         return _observe(stage, size)
 
