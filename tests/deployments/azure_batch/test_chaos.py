@@ -41,6 +41,8 @@ SETTINGS = {
     "REASON_SECONDS": "30",
     "SWEEP_SECONDS": "5",
     "ORPHAN_SECONDS": "10",
+    # What stands for the containers tells Prefect late where Prefect is slow.
+    "SILENT_EXIT_SECONDS": "90",
     "PREFECT_WORKER_QUERY_SECONDS": "2",
     "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
 }
