@@ -7,6 +7,7 @@ https://learn.microsoft.com/power-bi/connect-data/asynchronous-refresh
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -79,7 +80,9 @@ class PowerBi:
         try:
             await self._await_end(model, started, until)
         except BaseException:
-            await asyncio.wait_for(self._cancel(model, started), _TIME_TO_CANCEL)
+            # What ended the wait is what the caller has to know, not that it could not be cancelled.
+            with suppress(EtlError, TimeoutError):
+                await asyncio.wait_for(self._cancel(model, started), _TIME_TO_CANCEL)
             raise
         return started
 

@@ -40,6 +40,7 @@ class Service:
     end: str = "Completed"
     messages: list[dict[str, str]] = field(default_factory=list)
     refuse: list[int] = field(default_factory=list)  # statuses of the next answers
+    refuse_to_cancel: bool = False  # by cutting the connection
     busy: int = 0  # so many starts find another refresh under way
     refreshes: dict[str, Refresh] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
@@ -92,6 +93,8 @@ async def _one(service: Service, request: Request) -> Response:
         return refused
     name = request.path_params["refresh"]
     refresh = service.refreshes[name]
+    if request.method == "DELETE" and service.refuse_to_cancel:
+        return Response(headers={"Content-Length": "10"})  # and then the connection ends
     if request.method == "DELETE":
         service.cancelled.append(name)
         refresh.looks, refresh.end = 0, "Cancelled"

@@ -118,6 +118,13 @@ def test_one_that_does_not_end_is_cancelled(service: Service) -> None:
     assert service.cancelled == list(service.refreshes)
 
 
+def test_a_reason_is_told_though_the_service_is_gone_when_it_is_cancelled(service: Service) -> None:
+    service.end = "Failed"
+    service.refuse_to_cancel = True
+    with pytest.raises(FatalError, match=r"Failed\. The service gives no reason"):
+        refresh(service)
+
+
 def test_it_is_cancelled_with_its_caller(service: Service) -> None:
     service.looks = 10**9
 
