@@ -37,14 +37,17 @@ class Placing:
         self._cancelled: Container[UUID] = ()
 
     async def place(self, run: UUID, configuration: AzureBatchJobConfiguration) -> Watch | None:
-        """None when the run was cancelled before the service took it.
+        """None when the run was cancelled before the service took it, or had ended before it was taken from its queue.
 
         Raises ConfigurationError, Refused and OutOfTime when it never will.
         """
         self.runs.add(run)
         try:
             site = self._worker.site(required(configuration))
-            task = build_task(task_id(run, await self._attempt(run)), run, configuration)
+            attempt = await self._attempt(run)
+            if attempt is None:
+                return None
+            task = build_task(task_id(run, attempt), run, configuration)
             lane = await lane_for(site.service, configuration, site.book.prefix, task.id)
             self.turns.give_back(run)
             job = await self._until_cancelled(run, site, lane, site.submitter.submit(task, lane))
@@ -57,7 +60,7 @@ class Placing:
             self.turns.give_back(run)
             self.runs.discard(run)
 
-    async def _attempt(self, run: UUID) -> int:
+    async def _attempt(self, run: UUID) -> int | None:
         """Asks until Prefect answers: an error that left `run` before the task is there would crash the flow run."""
         settings = self._worker.settings
         patience = Patience(settings.submission_seconds, settings.retry_seconds)

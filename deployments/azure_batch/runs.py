@@ -62,10 +62,17 @@ class Runs:
             over |= {run.id for run in page if run.state and run.state.is_final()}
         return over | (set(ids) - found)
 
-    async def attempt(self, run: UUID) -> int:
-        """How many times the run was taken from its queue: each time makes it Pending once, and only once."""
-        states = await self._client.read_flow_run_states(run)
-        return max(1, sum(state.type == StateType.PENDING and state.name == "Pending" for state in states))
+    async def attempt(self, run: UUID) -> int | None:
+        """How many times the run was taken from its queue: each time makes it Pending once, and only once.
+
+        None when it had ended just before it was taken, by another worker; it gets back what it had.
+        """
+        states = await self._states(run)
+        taken = [number for number, state in enumerate(states) if _is_taken(state)]
+        if taken and taken[-1] and states[taken[-1] - 1].is_final():
+            await self._give_back(run, states[-1], states[taken[-1] - 1])
+            return None
+        return max(1, len(taken))
 
     async def missing_heartbeats(self) -> dict[str, float]:
         """Of each worker of the work pool, by its name: how many it should have sent since its last one.
@@ -81,27 +88,32 @@ class Runs:
 
     async def waiting(self, run: UUID, reason: str) -> bool:
         """Says why the run waits; a reason replaces another. False when it does not wait any longer."""
-        # The server would make a run Pending that has been completed, or scheduled again.
+        state: State[object] = InfrastructurePending(message=reason)
         found = await self.read(run)
-        if not (found and found.state and found.state.type == StateType.PENDING):
-            return False
-        if await self._propose(run, InfrastructurePending(message=reason)):
-            return True
-        # A state of the same name is refused, so that the name has to change and change back.
-        again = await self._propose(run, Pending(name="Submitting", message=reason))
-        return again and await self._propose(run, InfrastructurePending(message=reason))
+        if found and found.state and found.state.name == state.name:
+            # A state of the same name is refused, so that the name has to change and change back.
+            if not await self._hold(found, Pending(name="Submitting", message=reason)):
+                return False
+            found = await self.read(run)
+        return await self._hold(found, state)
 
     async def claim(self, run: "FlowRun") -> bool:
-        """Takes over a submission. Of several who try at once one succeeds: the server takes a name only once."""
-        name = "Submitting" if run.state and run.state.name == "Resubmitting" else "Resubmitting"
-        return await self._propose(run.id, Pending(name=name, message="Its worker is gone; taken over."))
+        """Takes over a submission. Of several who try at once one succeeds: the server takes a name only once.
+
+        False too when anything was said of the run since it was read.
+        """
+        found = await self.read(run.id)
+        if not (found and found.state and run.state and found.state.id == run.state.id) or found.infrastructure_pid:
+            return False
+        name = "Submitting" if run.state.name == "Resubmitting" else "Resubmitting"
+        return await self._hold(found, Pending(name=name, message="Its worker is gone; taken over."))
 
     async def crashed(self, run: UUID, message: str) -> bool:
         return await self._propose(run, Crashed(message=message))
 
     async def cancelled(self, run: UUID, message: str) -> bool:
-        """Never of a run that has ended meanwhile: unlike Crashed, the server would take it even of a completed one."""
-        return is_open(await self.read(run)) and await self._propose(run, Cancelled(message=message))
+        """Never of a run that has ended meanwhile."""
+        return is_open(await self.read(run)) and await self._unless_over(run, Cancelled(message=message))
 
     async def placed(self, run: UUID, place: str) -> None:
         """Writes down where the run is."""
@@ -135,12 +147,41 @@ class Runs:
             if len(page) < _PAGE or not new:
                 return list(found.values())
 
+    async def _hold(self, found: "FlowRun | None", state: State[object]) -> bool:
+        """Another kind of Pending for a run that is Pending."""
+        held = found and found.state and found.state.type == StateType.PENDING
+        return bool(found and held and await self._unless_over(found.id, state))
+
+    async def _unless_over(self, run: UUID, state: State[object]) -> bool:
+        """Proposes what the server, unlike Crashed, takes even of a run that has ended since it was read, or was
+        scheduled again: such a run gets back what it had."""
+        if not await self._propose(run, state):
+            return False
+        states = await self._states(run)
+        if states[-2].type in _UNSETTLED:
+            return True
+        await self._give_back(run, states[-1], states[-2])
+        return False
+
+    async def _give_back(self, run: UUID, last: State[object], had: State[object]) -> None:
+        """Unless the run has said something since."""
+        if last.type in {StateType.PENDING, StateType.CANCELLED}:
+            await self._client.set_flow_run_state(run, had, force=True)
+
+    async def _states(self, run: UUID) -> list[State[object]]:
+        """In their order."""
+        return sorted(await self._client.read_flow_run_states(run), key=lambda state: state.timestamp)
+
     async def _propose(self, run: UUID, state: State[object]) -> bool:
         try:
             answer = await self._client.set_flow_run_state(run, state)
         except ObjectNotFound:
             return False
         return answer.status == SetStateStatus.ACCEPT
+
+
+def _is_taken(state: State[object]) -> bool:
+    return state.type == StateType.PENDING and state.name == "Pending"
 
 
 def is_open(run: "FlowRun | None") -> bool:

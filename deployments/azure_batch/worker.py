@@ -127,6 +127,15 @@ class AzureBatchWorker(BaseWorker[AzureBatchJobConfiguration, BaseVariables, Azu
         finally:
             self.placing.turns.give_back(flow_run.id)
 
+    async def _propose_pending_state(self, flow_run: "FlowRun") -> bool:
+        # It may have waited long for its turn, and been in the queue of another worker too: the server would make it
+        # Pending even if it has been executed since.
+        found = await self.runs.read(flow_run.id)
+        if not (found and found.state and found.state.is_scheduled()):
+            self._logger.info("Flow run '%s' is not in the queue any more: it is not submitted", flow_run.id)
+            return False
+        return await super()._propose_pending_state(flow_run)
+
     async def _propose_crashed_state(
         self, flow_run: "FlowRun", message: str, client: PrefectClient | None = None
     ) -> None:

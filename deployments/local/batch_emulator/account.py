@@ -17,6 +17,7 @@ from deployments.local.batch_emulator.engine.restoring import restore
 from deployments.local.batch_emulator.engine.state import Hooks, State, Store
 from deployments.local.batch_emulator.errors import BatchError
 from deployments.local.batch_emulator.execution.launch import Executor
+from deployments.local.batch_emulator.execution.simulated import SimulatedExecutor
 from deployments.local.batch_emulator.faults import Faults
 from deployments.local.batch_emulator.quotas import Quotas
 from deployments.local.batch_emulator.timings import Timings
@@ -79,3 +80,11 @@ class Account(State):
             raise BatchError("OperationNotValidOnNode", values={"Reason": f"The node is {kind}"})
         else:
             strikes.hit(self, node, kinds[action])
+
+    def end_task(self, job_id: str, task_id: str) -> None:
+        """Of the admin endpoint: a simulated task that runs ends now, as it would have later. Raises: BatchError."""
+        task = self.task(job_id, task_id)
+        if not isinstance(self.executor, SimulatedExecutor):
+            raise BatchError("OperationInvalidForCurrentState", values={"Reason": "Tasks are not simulated"})
+        if not self.executor.end(job_id, task_id):
+            raise BatchError("OperationInvalidForCurrentState", values={"Reason": f"The task is {task.state}"})

@@ -56,6 +56,7 @@ class Admin:
             Route("/emulator/calls", _guarded(self.reset_calls), methods=["DELETE"]),
             Route("/emulator/quotas", _guarded(self.quotas), methods=["GET"]),
             Route("/emulator/quotas", _guarded(self.change_quotas), methods=["PUT"]),
+            Route("/emulator/tasks/{job}/{task}/end", _guarded(self.end_task), methods=["POST"]),
             Route("/emulator/nodes/{pool}/{node}/{action}", _guarded(self.befall), methods=["POST"]),
         ]
 
@@ -128,6 +129,12 @@ class Admin:
         pool, node = request.path_params["pool"], request.path_params["node"]
         self.account.strike_node(pool, node, request.path_params["action"])
         return {"state": self.account.node(pool, node).state}
+
+    async def end_task(self, request: Request) -> JsonObject:
+        """Ends a simulated task that runs, with the exit code it would have ended with."""
+        job, task = request.path_params["job"], request.path_params["task"]
+        self.account.end_task(job, task)
+        return {"job": job, "task": task}
 
 
 def _guarded(handler: Callable[[Request], Awaitable[JsonObject]]) -> Callable[[Request], Awaitable[Response]]:

@@ -1,10 +1,12 @@
 """Stands for what the containers of simulated tasks would do: it tells Prefect of a run what its task does.
 
-A task that the emulator shows as running makes its run Running, one that ended with exit code 0 makes it Completed; any
-other end says nothing, as that of a process that was killed. It sees when a run is executed twice at the same time.
+A task that the emulator shows as running makes its run Running. One whose run ends well works for a while, makes it
+Completed, and only then ends, as a process does; one that is killed ends by itself, and says nothing. It sees when a
+run is executed twice at the same time.
 """
 
 import asyncio
+import time
 from collections import Counter
 from typing import Any
 from uuid import UUID
@@ -17,15 +19,19 @@ from deployments.azure_batch.identifiers import parse_task_id
 from tests.deployments.local.batch_emulator_server import Emulator
 
 _LOOK = 0.3
+_WORKS = 2.0  # seconds
 _AT_ONCE = 8
 
 
 class Containers:
-    """`twice` are the runs that two tasks executed at the same time; `tasks` counts the tasks of each run."""
+    """`well` are the runs that end well; `twice` those that two tasks executed at the same time; `tasks` counts the
+    tasks of each run."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
-        self._told: dict[str, str] = {}
+        self._begun: dict[str, float] = {}
+        self._completed: set[str] = set()
+        self.well: set[UUID] = set()
         self.tasks: Counter[UUID] = Counter()
         self.twice: set[UUID] = set()
 
@@ -33,29 +39,32 @@ class Containers:
         """Until it is cancelled."""
         async with get_client() as prefect, httpx.AsyncClient(base_url=self._emulator.endpoint, timeout=60) as admin:
             while True:
-                await self._look(prefect, (await admin.get("/emulator/state", params={"tasks": 10_000})).json())
+                await self._look(prefect, admin)
                 await asyncio.sleep(_LOOK)
 
-    async def _look(self, prefect: PrefectClient, state: dict[str, Any]) -> None:
-        found = [task for job in state["jobs"] for task in job["tasks"] if parse_task_id(task["id"])]
-        self.tasks = Counter(_run(task) for task in found)
-        executing = Counter(_run(task) for task in found if task["state"] == "running")
-        self.twice |= {run for run, count in executing.items() if count > 1}
+    async def _look(self, prefect: PrefectClient, admin: httpx.AsyncClient) -> None:
+        state = (await admin.get("/emulator/state", params={"tasks": 10_000})).json()
+        found = [(job["id"], task) for job in state["jobs"] for task in job["tasks"] if parse_task_id(task["id"])]
+        executing = [(job, task) for job, task in found if task["state"] == "running"]
+        self.tasks = Counter(_run(task) for _, task in found)
+        self.twice |= {run for run, count in Counter(_run(task) for _, task in executing).items() if count > 1}
         gate = asyncio.Semaphore(_AT_ONCE)
-        await asyncio.gather(*(self._tell(prefect, gate, task) for task in found))
+        await asyncio.gather(*(self._work(prefect, admin, gate, job, task["id"]) for job, task in executing))
 
-    async def _tell(self, prefect: PrefectClient, gate: asyncio.Semaphore, task: dict[str, Any]) -> None:
-        state, told = task["state"], self._told.get(task["id"])
-        well = state == "completed" and task.get("executionInfo", {}).get("exitCode") == 0
-        if state not in {"running", "completed"} or told == state:
-            return
+    async def _work(
+        self, prefect: PrefectClient, admin: httpx.AsyncClient, gate: asyncio.Semaphore, job: str, task: str
+    ) -> None:
+        run = _run({"id": task})
         async with gate:
-            run = _run(task)
-            if told is None and (state == "running" or well):
+            if task not in self._begun:
                 await prefect.set_flow_run_state(run, Running())
-            if well:
-                await prefect.set_flow_run_state(run, Completed())
-            self._told[task["id"]] = state
+                self._begun[task] = time.monotonic()
+            elif run in self.well and time.monotonic() - self._begun[task] > _WORKS:
+                if task not in self._completed:
+                    await prefect.set_flow_run_state(run, Completed())
+                    self._completed.add(task)
+                # Refused where its node was lost a moment ago: it runs again, and ends then.
+                await admin.post(f"/emulator/tasks/{job}/{task}/end")
 
 
 def _run(task: dict[str, Any]) -> UUID:

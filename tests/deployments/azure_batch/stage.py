@@ -1,5 +1,6 @@
 """A work pool on the emulator, for tests: a real Prefect server, real workers, and flow runs to look at."""
 
+import asyncio
 import os
 import shlex
 import subprocess
@@ -19,6 +20,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
 from deployments.azure_batch import AzureBatchCredentials, AzureBatchWorker
+from deployments.azure_batch.settings import WorkerSettings
 from tests.deployments.local.batch_emulator_server import Emulator
 
 PATIENCE = 60
@@ -34,6 +36,9 @@ SETTINGS = {
     "COLLECTION_SECONDS": "0.1",
     "RECONCILE_POLLS": "4",
 }
+SETTINGS_HERE = WorkerSettings.model_validate(
+    {name.lower(): value for name, value in SETTINGS.items()} | {"orphan_seconds": 1}
+)
 # What a node of the emulator executes, for there are no containers here.
 EXECUTE = f"{shlex.quote(sys.executable)} -m prefect flow-run execute"
 
@@ -124,6 +129,27 @@ class Stage:
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", self.work_pool, "--name", name]
         command += ["--limit", str(limit)] if limit else []
         return subprocess.Popen(command, env=environment, stdout=sys.stderr, stderr=sys.stderr)
+
+
+def new_worker(stage: Stage, **options: Any) -> AzureBatchWorker:
+    """One in this process, as hasty as the others."""
+    worker = AzureBatchWorker(stage.work_pool, **options)
+    worker.settings = SETTINGS_HERE
+    return worker
+
+
+def abandon(worker: AzureBatchWorker) -> None:
+    """Ends what it waits for, as when its process ends; the tasks go on."""
+    assert worker._runs_task_group
+    worker._runs_task_group.cancel_scope.cancel()
+
+
+async def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> None:
+    """Polls, with a deadline."""
+    deadline = time.monotonic() + seconds
+    while not await asyncio.to_thread(holds):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
 
 
 def make_stage(api: str, emulator: Emulator, pool: str = "nodes", **variables: object) -> Stage:

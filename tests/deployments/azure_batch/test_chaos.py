@@ -33,7 +33,7 @@ from tests.prefect_on_postgres import prefect_on_postgres
 SEED = 20260101
 # 500 in all. Each costs Prefect's server, which has one core, some twenty calls.
 WITH_FAULTS, WITH_KILLS, WITH_RIVALS = 200, 100, 200
-PATIENCE = 400
+PATIENCE = 900
 # Not as hasty as other tests: what hundreds of runs ask of Prefect is what takes the time.
 SETTINGS = {
     "POLL_SECONDS": "1",
@@ -41,8 +41,6 @@ SETTINGS = {
     "REASON_SECONDS": "30",
     "SWEEP_SECONDS": "5",
     "ORPHAN_SECONDS": "10",
-    # What stands for the containers tells Prefect late where Prefect is slow.
-    "SILENT_EXIT_SECONDS": "90",
     "PREFECT_WORKER_QUERY_SECONDS": "2",
     "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
 }
@@ -134,7 +132,8 @@ def ordeal(
         f"{count} runs: {dict(states)} in {time.monotonic() - begin:.0f} s, {stage.emulator.admin('calls')}\n"
     )
     assert len(runs) == count
-    assert {run.id for run in runs if _state(run).name == "Crashed"} == killed
+    said = {run.id: _state(run).message for run in runs if (_state(run).name == "Crashed") != (run.id in killed)}
+    assert said == {}
     assert states == {"Completed": count - len(killed), "Crashed": len(killed)}
     assert not containers.twice
     assert set(containers.tasks.values()) == {1}
@@ -147,13 +146,14 @@ async def _live_through(
     actor: Callable[[], Coroutine[Any, Any, None]] | None,
 ) -> tuple[set[UUID], list[FlowRun], Containers]:
     containers = Containers(stage.emulator)
-    well = stage.deploy("hello", env={"EMULATOR_SIMULATE_SECONDS": "60"})
+    well = stage.deploy("hello", env={"EMULATOR_SIMULATE_SECONDS": str(10**6)})  # until the container ends it
     killed = stage.deploy("killed", env={"EMULATOR_SIMULATE_SECONDS": "60", "EMULATOR_SIMULATE_EXIT_CODE": "137"})
     stage.emulator.admin("faults", faults)
     actors = [asyncio.create_task(containers.live())]
     actors += [asyncio.create_task(actor())] if actor else []
     try:
-        victims = await _start(well, count - count // 10), await _start(killed, count // 10)
+        containers.well |= await _start(well, count - count // 10)
+        victims = await _start(killed, count // 10)
         async with get_client() as client, asyncio.timeout(PATIENCE):
             while await _open(client, stage):
                 await asyncio.sleep(1)  # polled, with a deadline
@@ -166,7 +166,7 @@ async def _live_through(
             task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*actors, return_exceptions=True)
-    return victims[1], await _runs(stage), containers
+    return victims, await _runs(stage), containers
 
 
 async def _open(client: PrefectClient, stage: Stage) -> int:

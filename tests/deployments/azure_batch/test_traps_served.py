@@ -4,8 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -14,17 +12,24 @@ import httpx
 import pytest
 from azure.batch import models
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import AwaitingRetry, Completed, Pending, Running
+from prefect.workers.base import BaseWorker
 
 from deployments.azure_batch import AzureBatchWorker
 from deployments.azure_batch.identifiers import Infrastructure
 from deployments.azure_batch.runs import Runs
-from deployments.azure_batch.settings import WorkerSettings
-from tests.deployments.azure_batch.stage import SETTINGS, Stage, create_pool, make_stage
+from tests.deployments.azure_batch.stage import (
+    Stage,
+    abandon,
+    create_pool,
+    make_stage,
+    new_worker,
+    until,
+)
 from tests.deployments.local.batch_emulator_server import running_emulator
 
-SETTINGS_HERE = WorkerSettings.model_validate({name.lower(): value for name, value in SETTINGS.items()})
 FOREVER = {"EMULATOR_SIMULATE_SECONDS": "100000"}
 KILLED = {"EMULATOR_SIMULATE_SECONDS": "30", "EMULATOR_SIMULATE_EXIT_CODE": "137"}
 
@@ -41,24 +46,6 @@ def emulator():
 def stage(prefect_api, emulator):
     yield make_stage(prefect_api, emulator)
     emulator.admin("faults", method="DELETE")
-
-
-def new_worker(stage: Stage, **options: Any) -> AzureBatchWorker:
-    worker = AzureBatchWorker(stage.work_pool, **options)
-    worker.settings = SETTINGS_HERE
-    return worker
-
-
-def abandon(worker: AzureBatchWorker) -> None:
-    assert worker._runs_task_group
-    worker._runs_task_group.cancel_scope.cancel()
-
-
-async def until(holds: Callable[[], Any], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not await asyncio.to_thread(holds):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.1)  # polled, with a deadline
 
 
 def test_a_worker_that_runs_once_waits_for_the_end(stage):
@@ -103,6 +90,38 @@ def test_what_the_server_aborts_or_rejects_is_no_exception(stage):
 
     assert asyncio.run(work()) == (False, (False, False, False), (False, None))
     assert stage.read(run).state.name == "Completed"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_run_that_another_worker_has_executed_meanwhile_is_not_executed_again(stage, monkeypatch, late):
+    """It was in the queues of both; the server would make it Pending again. `late`: it ends at the last moment."""
+    run = stage.start(stage.deploy("hello", env=KILLED))
+
+    async def work() -> Any:
+        async with new_worker(stage) as worker:
+            queued = await worker.client.read_flow_run(run)
+            propose = BaseWorker._propose_pending_state
+
+            async def overtaken(self: AzureBatchWorker, flow_run: FlowRun) -> bool:
+                await execute(worker.client)
+                return await propose(self, flow_run)
+
+            if late:
+                monkeypatch.setattr(BaseWorker, "_propose_pending_state", overtaken)
+            else:
+                await execute(worker.client)
+            worker._submitting_flow_run_ids.add(run)
+            await worker._submit_run(queued)
+            await until(lambda: not worker.cared_for)
+
+    async def execute(client: PrefectClient) -> None:
+        states: list[State[Any]] = [Pending(), Running(), Completed(message="by another worker")]
+        for state in states:
+            await client.set_flow_run_state(run, state)
+
+    asyncio.run(work())
+    assert stage.states(run)[-1] == "Completed: by another worker"
+    assert not stage.read(run).infrastructure_pid
 
 
 def test_a_run_that_is_scheduled_again_is_not_crashed_by_the_end_of_its_task(stage):

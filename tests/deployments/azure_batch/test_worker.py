@@ -1,7 +1,6 @@
 """A worker beside others, after others, and within its limit: simulated tasks, a real Prefect server."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -11,19 +10,22 @@ from azure.batch import models
 from prefect.client.orchestration import get_client
 from prefect.exceptions import InfrastructureNotAvailable, InfrastructureNotFound
 from prefect.settings import PREFECT_API_KEY, temporary_settings
-from prefect.states import Completed, Pending, Running
+from prefect.states import AwaitingRetry, Completed, Pending, Running
 
-from deployments.azure_batch import AzureBatchWorker
 from deployments.azure_batch.configuration import AzureBatchJobConfiguration
 from deployments.azure_batch.identifiers import Infrastructure
-from deployments.azure_batch.settings import WorkerSettings
 from deployments.azure_batch.sweep import Sweep
-from tests.deployments.azure_batch.stage import SETTINGS, Stage, create_pool, make_stage
+from tests.deployments.azure_batch.stage import (
+    SETTINGS_HERE,
+    Stage,
+    abandon,
+    create_pool,
+    make_stage,
+    new_worker,
+    until,
+)
 from tests.deployments.local.batch_emulator_server import running_emulator
 
-SETTINGS_HERE = WorkerSettings.model_validate(
-    {name.lower(): value for name, value in SETTINGS.items()} | {"orphan_seconds": 1}
-)
 FOREVER = {"EMULATOR_SIMULATE_SECONDS": "100000"}
 AT_ONCE = {"EMULATOR_SIMULATE_SECONDS": "1"}
 KILLED = {"EMULATOR_SIMULATE_SECONDS": "30", "EMULATOR_SIMULATE_EXIT_CODE": "137"}
@@ -43,12 +45,6 @@ def stage(prefect_api, emulator):
     emulator.admin("faults", method="DELETE")
 
 
-def new_worker(stage: Stage, **options: Any) -> AzureBatchWorker:
-    worker = AzureBatchWorker(stage.work_pool, **options)
-    worker.settings = SETTINGS_HERE
-    return worker
-
-
 async def abandoned(stage: Stage, *runs: UUID, name: str = "same") -> None:
     """A worker submits the runs and is gone, as one that was killed: it says nothing any more."""
     worker = new_worker(stage, name=name)
@@ -57,19 +53,6 @@ async def abandoned(stage: Stage, *runs: UUID, name: str = "same") -> None:
     await until(lambda: all(stage.read(run).infrastructure_pid for run in runs))
     abandon(worker)
     await worker.__aexit__(None, None, None)
-
-
-async def until(holds: Callable[[], Any], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not await asyncio.to_thread(holds):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.1)  # polled, with a deadline
-
-
-def abandon(worker: AzureBatchWorker) -> None:
-    """Ends what it waits for, as when its process ends; the tasks go on."""
-    assert worker._runs_task_group
-    worker._runs_task_group.cancel_scope.cancel()
 
 
 def is_final(stage: Stage, *runs: UUID) -> Callable[[], bool]:
@@ -189,7 +172,8 @@ def test_a_retried_run_gets_a_task_of_its_own(stage):
         async with new_worker(stage) as worker, get_client() as client:
             await worker.get_and_submit_flow_runs()
             await until(is_final(stage, run))
-            await client.set_flow_run_state(run, Pending(), force=True)
+            await client.set_flow_run_state(run, AwaitingRetry(), force=True)
+            await client.set_flow_run_state(run, Pending())
             configuration = await AzureBatchJobConfiguration.resolve_for_flow_run(
                 await client.read_flow_run(run), client=client, work_pool=worker.work_pool, worker_name="w"
             )

@@ -6,6 +6,7 @@ EMULATOR_SIMULATE_EXIT_CODE do for any other command line. What neither says is 
 """
 
 import argparse
+import asyncio
 import hashlib
 import random
 import shlex
@@ -19,7 +20,13 @@ from deployments.local.batch_emulator.execution.launch import JsonObject, Launch
 SHORTEST, MEAN, LONGEST = 2.0, 30.0, 600.0  # seconds of a task that does not say: exponential between the bounds
 
 
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
 class Clock(Protocol):
+    def call_later(self, seconds: float, action: Callable[[], None]) -> Timer: ...
+
     async def sleep(self, seconds: float) -> None: ...
 
 
@@ -42,6 +49,14 @@ class SimulatedExecutor:
     def __init__(self, clock: Clock, seed: int = 0) -> None:
         self._clock = clock
         self._seed = seed
+        self._running: dict[tuple[str, str], asyncio.Future[None]] = {}
+
+    def end(self, job_id: str, task_id: str) -> bool:
+        """Now, as it would have ended later. Whether the task was running."""
+        over = self._running.get((job_id, task_id))
+        if over is not None:
+            _settle(over)
+        return over is not None
 
     async def run(self, launch: Launch, running: Callable[[], None]) -> Outcome:
         try:
@@ -51,8 +66,21 @@ class SimulatedExecutor:
         await self._clock.sleep(scenario.prepare_seconds)
         _write(launch.directory, scenario)
         running()
-        await self._clock.sleep(scenario.seconds)
+        await self._until_over(launch, scenario.seconds)
         return Outcome(scenario.exit_code, container_info=_container(launch, scenario))
+
+    async def _until_over(self, launch: Launch, seconds: float) -> None:
+        """Until the time is over, or it is told to end."""
+        key, over = (launch.job_id, launch.task_id), asyncio.get_running_loop().create_future()
+        timer = self._clock.call_later(seconds, lambda: _settle(over))
+        if launch.kind == "task":
+            self._running[key] = over
+        try:
+            await over
+        finally:
+            timer.cancel()
+            if self._running.get(key) is over:
+                del self._running[key]
 
     def _scenario(self, launch: Launch) -> Scenario:
         asked = _asked(launch.command_line, launch.environment)
@@ -104,6 +132,11 @@ def _words(command_line: str) -> list[str] | None:
     if words and Path(words[0]).name in {"sh", "bash"} and "-c" in words[:-1]:
         words = shlex.split(words[words.index("-c") + 1])
     return words[1:] if words and words[0] == "simulate" else None
+
+
+def _settle(over: "asyncio.Future[None]") -> None:
+    if not over.done():
+        over.set_result(None)
 
 
 def _write(directory: Path, scenario: Scenario) -> None:

@@ -1,5 +1,8 @@
 """The states of tasks: they run, are retried, requeued, ended, deleted, and run again."""
 
+import pytest
+
+from deployments.local.batch_emulator.errors import BatchError
 from tests.deployments.local.batch_emulator.emulated import Emulated, on_emulator
 
 READY = 1  # seconds until a task that finds a free slot runs
@@ -101,6 +104,22 @@ async def test_a_task_out_of_time_is_ended(batch: Emulated) -> None:
     execution = batch.shown()["executionInfo"]
     assert batch.shown()["state"] == "completed"
     assert (execution["failureInfo"]["code"], execution["exitCode"]) == ("TaskEnded", 137)
+
+
+@on_emulator
+async def test_a_simulated_task_ends_when_it_is_told_to(batch: Emulated) -> None:
+    await batch.pool()
+    batch.job()
+    batch.task(seconds=100_000, exit_code=3)
+    await batch.advance(30)
+    batch.account.end_task("j", "t")
+    await batch.advance(1)
+    assert batch.shown()["state"] == "completed"
+    assert batch.shown()["executionInfo"]["exitCode"] == 3
+    with pytest.raises(BatchError, match="The task is completed"):
+        batch.account.end_task("j", "t")
+    with pytest.raises(BatchError, match="TaskNotFound"):
+        batch.account.end_task("j", "other")
 
 
 @on_emulator
