@@ -65,14 +65,15 @@ class Runs:
     async def attempt(self, run: UUID) -> int | None:
         """How many times the run was taken from its queue: each time makes it Pending once, and only once.
 
-        None when it had ended just before it was taken, by another worker; it gets back what it had.
+        None when it has ended and was not scheduled again since. Another worker may have executed it in the time that
+        this one took to take it, or to take it over: it gets back what it had.
         """
         states = await self._states(run)
-        taken = [number for number, state in enumerate(states) if _is_taken(state)]
-        if taken and taken[-1] and states[taken[-1] - 1].is_final():
-            await self._give_back(run, states[-1], states[taken[-1] - 1])
+        ended = max((number for number, state in enumerate(states) if state.is_final()), default=-1)
+        if ended >= 0 and all(state.type == StateType.PENDING for state in states[ended + 1 :]):
+            await self._give_back(run, states[-1], states[ended])
             return None
-        return max(1, len(taken))
+        return max(1, sum(state.type == StateType.PENDING and state.name == "Pending" for state in states))
 
     async def missing_heartbeats(self) -> dict[str, float]:
         """Of each worker of the work pool, by its name: how many it should have sent since its last one.
@@ -165,7 +166,7 @@ class Runs:
 
     async def _give_back(self, run: UUID, last: State[object], had: State[object]) -> None:
         """Unless the run has said something since."""
-        if last.type in {StateType.PENDING, StateType.CANCELLED}:
+        if last.id != had.id and last.type in {StateType.PENDING, StateType.CANCELLED}:
             await self._client.set_flow_run_state(run, had, force=True)
 
     async def _states(self, run: UUID) -> list[State[object]]:
@@ -178,10 +179,6 @@ class Runs:
         except ObjectNotFound:
             return False
         return answer.status == SetStateStatus.ACCEPT
-
-
-def _is_taken(state: State[object]) -> bool:
-    return state.type == StateType.PENDING and state.name == "Pending"
 
 
 def is_open(run: "FlowRun | None") -> bool:

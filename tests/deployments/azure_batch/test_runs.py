@@ -1,7 +1,7 @@
 """What is told to Prefect of a flow run that has gone on since it was read: nothing that it has said is overwritten."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.states import AwaitingRetry, Completed, Crashed, Failed, InfrastructurePending, Pending
+from prefect.states import AwaitingRetry, Completed, Crashed, Failed, InfrastructurePending, Pending, Running, Scheduled
 
 from deployments.azure_batch.runs import Runs
 
@@ -67,6 +67,38 @@ def test_a_run_that_went_on_keeps_what_it_said(
     assert not told
     assert left
     assert (left.type, left.name, left.message) == (meanwhile.type, meanwhile.name, meanwhile.message)
+
+
+TAKEN_OVER: Sequence[State[Any]] = (Pending(), Pending(name="Resubmitting"))
+EXECUTED: Sequence[State[Any]] = (Running(), Completed(message="All went well."))
+
+
+@pytest.mark.parametrize(
+    ("states", "attempt", "left"),
+    [
+        (TAKEN_OVER, 1, "Resubmitting"),
+        ((*TAKEN_OVER, *EXECUTED), None, "Completed"),
+        ((*TAKEN_OVER, *EXECUTED, Pending(name="Submitting")), None, "Completed"),
+        ((*TAKEN_OVER, *EXECUTED, Pending(), Pending(name="Submitting")), None, "Completed"),
+        ((*TAKEN_OVER, *EXECUTED, AwaitingRetry(), Pending(), Pending(name="Submitting")), 2, "Submitting"),
+        ((*TAKEN_OVER, Running()), 1, "Running"),
+    ],
+    ids=["taken over", "ended", "ended while taken over", "ended while taken", "scheduled again", "begun"],
+)
+def test_an_attempt_is_counted_for_runs_that_are_to_be_executed(
+    prefect_api: str, states: Sequence[State[Any]], attempt: int | None, left: str
+) -> None:
+    async def count() -> tuple[int | None, State[Any] | None]:
+        async with get_client() as client:
+            run = (await client.create_flow_run(nothing, state=Scheduled())).id
+            for state in states:
+                await client.set_flow_run_state(run, state, force=True)
+            return await Runs(client, "any").attempt(run), (await client.read_flow_run(run)).state
+
+    counted, state = asyncio.run(count())
+    assert counted == attempt
+    assert state
+    assert state.name == left
 
 
 def test_of_those_who_take_over_a_run_one_succeeds(prefect_api: str) -> None:
