@@ -108,15 +108,15 @@ async def _fetch(windows: Sequence[Window], codes: list[str] | None, pace: Pace,
         return state is None or state.name != "Resumable"
 
     same = {"codes": codes, "lag_days": 0, "refetch": refetch, "publish": False}
-    children = [Child(_key(w, codes), {**same, "window": w.model_dump(mode="json")}) for w in windows]
+    children = [Child(_key(w, codes, refetch=refetch), {**same, "window": w.model_dump(mode="json")}) for w in windows]
     await run_children(pace.deployment, children, pace.at_once, ended)
     return report
 
 
-def _key(window: Window, codes: list[str] | None) -> str:
+def _key(window: Window, codes: list[str] | None, *, refetch: bool) -> str:
     """The same for the same work, whoever asks for it."""
     some = f"-{zlib.crc32(','.join(sorted(codes)).encode()):08x}" if codes else ""
-    return f"backfill-{window}{some}"
+    return f"backfill-{window}{some}{'-refetch' if refetch else ''}"
 
 
 def _seams(windows: Sequence[Window], fetched: Sequence[Window]) -> list[Window]:

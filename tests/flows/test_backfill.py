@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from prefect import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 
-from flows.backfill import BackfillReport, _seams, backfill
+from flows.backfill import BackfillReport, _key, _seams, backfill
 from flows.backfill_plan import Pace, plan_text
 from flows.market_prices import market_prices
 from tasks.extract.sample_market import Faults, Served
@@ -109,6 +109,14 @@ def test_the_last_window_or_none(house: House, served: Served, deployment: str) 
 def test_an_unknown_deployment_is_named(house: House, served: Served) -> None:
     with pytest.raises(Exception, match=r"There is no deployment 'market-prices/nobody'\. `prefect deployment ls`"):
         run("market-prices/nobody")
+
+
+def test_only_the_same_work_is_joined() -> None:
+    window = Window(first=date(2023, 1, 1), last=date(2023, 12, 31))
+    key = _key(window, ["AAPL.US", "IBM.US"], refetch=False)
+    assert _key(window, ["IBM.US", "AAPL.US"], refetch=False) == key
+    others = [(["IBM.US"], False), (None, False), (["AAPL.US", "IBM.US"], True)]
+    assert key not in {_key(window, codes, refetch=refetch) for codes, refetch in others}
 
 
 def test_seams_are_the_last_days_of_what_was_there_beside_what_came() -> None:
