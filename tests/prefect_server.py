@@ -23,6 +23,7 @@ def prefect_server(home: Path) -> Iterator[str]:
         **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
     }
     with (home / "server.log").open("wb") as log:

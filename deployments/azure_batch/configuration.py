@@ -189,4 +189,14 @@ def variables_schema() -> dict[str, Any]:
     schema["properties"] = {name: schema["properties"][name] | {"position": n} for n, name in enumerate(names)}
     schema.pop("title", None)
     schema.pop("description", None)
+    for described in (schema, *schema["definitions"].values()):
+        _show_nothing_first(described["properties"])
     return schema
+
+
+def _show_nothing_first(properties: dict[str, Any]) -> None:
+    """Objects that need not be given. The UI shows the first alternative, and would not save a form in which an object
+    lacks what it requires."""
+    for name, described in properties.items():
+        if name != "credentials" and any("$ref" in kind for kind in described.get("anyOf", ())):
+            described["anyOf"].sort(key=lambda kind: "$ref" in kind)

@@ -60,8 +60,13 @@ def _is_taken(port: int) -> bool:
 
 def prefect_server(state: Path, port: int) -> Program:
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    environment = {"PREFECT_HOME": str(state / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    return Program("Prefect server", command, lambda: answers(f"http://127.0.0.1:{port}/api/health"), environment)
+    api = f"http://127.0.0.1:{port}/api"
+    environment = {
+        "PREFECT_HOME": str(state / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_API_URL": api,  # else the UI asks the usual port, or PREFECT_API_URL, whatever is there
+    }
+    return Program("Prefect server", command, lambda: answers(f"{api}/health"), environment)
 
 
 def azurite(state: Path, port: int) -> Program:

@@ -71,6 +71,10 @@ def test_what_it_tells_to_open_is_there(stack: Stack) -> None:
     assert "after the start" in stack.said()
 
 
+def test_the_ui_asks_the_server_that_shows_it(stack: Stack) -> None:
+    assert httpx.get(f"{stack.api.removesuffix('api')}ui-settings", timeout=60).json()["api_url"] == stack.api
+
+
 def test_flows_run_in_the_shell_against_it(stack: Stack) -> None:
     stack.run("python", "-m", "flows.housekeeping")
     assert f"ETL_LAKE_URL = http://127.0.0.1:{stack.ports.azurite}" in stack.run("python", "-m", "tasks.settings")
