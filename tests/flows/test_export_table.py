@@ -28,6 +28,7 @@ from flows.export_table import _parser, export_table
 from tasks.errors import ConfigurationError, ContractError, EtlError, TransientError
 from tasks.lake import open_lake
 from tasks.lake.exports import EXPORTS, Exported, read_export
+from tests.kills import kill_after
 from tests.postgres import Postgres, postgres
 
 __all__ = ["postgres"]
@@ -354,14 +355,3 @@ def begin(shop: Shop, api: str, folder: Path) -> "subprocess.Popen[bytes]":
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)  # polled, with a deadline
     return process
-
-
-def kill_after(seconds: float, process: "subprocess.Popen[bytes]") -> bool:
-    """Whether there was something left to kill."""
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return True
-    return False

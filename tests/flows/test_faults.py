@@ -5,23 +5,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tasks.extract.sample_market import Faults, Served
+from tasks.extract.sample_market.faults import PASSING
 from tests.flows.conftest import YEAR, House, market_frame
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-PASSING = (
-    "rate_limited",
-    "server_error",
-    "bad_gateway",
-    "unavailable",
-    "unavailable_silent",
-    "reset",
-    "cut_off",
-    "slow",
-    "hang",
-    "html_page",
-    "broken_json",
-)
 DAMAGE = (
     "not_found",
     "empty_list",

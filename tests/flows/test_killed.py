@@ -4,7 +4,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +11,9 @@ import pytest
 
 from tasks.extract.sample_market import Served
 from tests.flows.conftest import YEAR, House
+from tests.kills import PATIENCE, kill_at
 
 _KILLS = 20
-_PATIENCE = 120  # seconds for a run, on a busy machine
 
 
 @pytest.mark.timeout(900)
@@ -24,7 +23,7 @@ def test_a_killed_run_started_again_is_as_one_undisturbed(
     """Moments are told by what the run has logged, for how long it takes depends on what else the machine does."""
     undisturbed = build("undisturbed", served.url)
     log = tmp_path / "undisturbed.log"
-    assert _start(undisturbed, prefect_api, log).wait(timeout=_PATIENCE) == 0, log.read_text()
+    assert _start(undisturbed, prefect_api, log).wait(timeout=PATIENCE) == 0, log.read_text()
     lines = log.read_bytes().count(b"\n")
     expected = undisturbed.tables()
     seed = random.SystemRandom().randrange(1_000_000)
@@ -33,8 +32,8 @@ def test_a_killed_run_started_again_is_as_one_undisturbed(
     for number in range(_KILLS):
         house, log = build(f"killed-{number}", served.url), tmp_path / f"{number}.log"
         line, seconds = moments.randrange(1, lines - 2), moments.uniform(0, 0.2)
-        killed += _kill(_start(house, prefect_api, log), log, line, seconds)
-        assert _start(house, prefect_api, log).wait(timeout=_PATIENCE) == 0, log.read_text()
+        killed += kill_at(_start(house, prefect_api, log), log, line, seconds)
+        assert _start(house, prefect_api, log).wait(timeout=PATIENCE) == 0, log.read_text()
         differing = [name for name, rows in house.tables().items() if not rows.equals(expected[name])]
         assert not differing, f"{differing} differ after a kill {seconds:.3f} s after line {line} (seed {seed})"
     assert killed >= _KILLS / 2, "most runs ended before they were killed, so that this shows nothing"
@@ -50,18 +49,3 @@ def _start(house: House, api: str, log: Path) -> "subprocess.Popen[bytes]":
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-
-
-def _kill(process: "subprocess.Popen[bytes]", log: Path, line: int, seconds: float) -> bool:
-    """So many seconds after it has logged this line. Whether there was something left to kill."""
-    deadline = time.monotonic() + _PATIENCE
-    while process.poll() is None and log.read_bytes().count(b"\n") < line:
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.01)  # polled, with a deadline
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return True
-    return False

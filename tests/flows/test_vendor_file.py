@@ -13,7 +13,8 @@ from tasks.errors import ConfigurationError, ContractError
 from tasks.extract import Layout
 from tests.azurite import Azurite, azurite
 from tests.flows.odd_files import HANDLED, REFUSED
-from tests.flows.vendors import PATIENCE, Values, Vendors, days, means, wide_csv, wide_xlsx, without_empty
+from tests.flows.vendors import Values, Vendors, days, means, wide_csv, wide_xlsx, without_empty
+from tests.kills import PATIENCE
 
 __all__ = ["azurite"]
 

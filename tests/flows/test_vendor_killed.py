@@ -1,14 +1,13 @@
 """Whenever a run that takes vendor files is killed, starting it again ends as if nothing had happened."""
 
 import random
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.azurite import Azurite, azurite
-from tests.flows.vendors import PATIENCE, Values, Vendors, days, means, wide_csv, wide_xlsx, without_empty
+from tests.flows.vendors import Values, Vendors, days, means, wide_csv, wide_xlsx, without_empty
+from tests.kills import PATIENCE, kill_at
 
 __all__ = ["azurite"]
 
@@ -76,7 +75,7 @@ def test_a_killed_run_started_again_is_as_one_undisturbed(
         vendors, log = made(f"killed-{number}"), tmp_path / f"{number}.log"
         # One moment in each stretch of the run, that all of it is met.
         line, seconds = round(2 + (lines * 0.7 - 2) * (number + dice.random()) / kills), dice.uniform(0, 0.1)
-        killed += kill(vendors.start(prefect_api, log, "--dates-in-mean", "5"), log, line, seconds)
+        killed += kill_at(vendors.start(prefect_api, log, "--dates-in-mean", "5"), log, line, seconds)
         vendors.lapse()
         again = tmp_path / f"{number}-again.log"
         run(vendors, prefect_api, again)
@@ -90,18 +89,3 @@ def test_a_killed_run_started_again_is_as_one_undisturbed(
 
 def run(vendors: Vendors, api: str, log: Path) -> int:
     return vendors.start(api, log, "--dates-in-mean", "5").wait(PATIENCE)
-
-
-def kill(process: "subprocess.Popen[bytes]", log: Path, line: int, seconds: float) -> bool:
-    """SIGKILL, so many seconds after it has logged this line. Whether there was something left to kill."""
-    deadline = time.monotonic() + PATIENCE
-    while process.poll() is None and log.read_bytes().count(b"\n") < line:
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.005)  # polled, with a deadline
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return True
-    return False

@@ -19,8 +19,7 @@ import xlsxwriter  # type: ignore[import-untyped]
 
 from tasks.datasets import QUARANTINED_VENDOR_VALUES, VENDOR_MEASURES, VENDOR_VALUES
 from tasks.lake import Lake, open_lake
-
-PATIENCE = 120  # seconds for another process, on a busy machine
+from tests.kills import PATIENCE
 
 Values = Mapping[str, Mapping[date, float | None]]  # by code and date
 

@@ -39,6 +39,9 @@ SETTINGS = {
 SETTINGS_HERE = WorkerSettings.model_validate(
     {name.lower(): value for name, value in SETTINGS.items()} | {"orphan_seconds": 1}
 )
+# Of simulated tasks.
+FOREVER = {"EMULATOR_SIMULATE_SECONDS": "100000"}
+KILLED = {"EMULATOR_SIMULATE_SECONDS": "30", "EMULATOR_SIMULATE_EXIT_CODE": "137"}
 # What a node of the emulator executes, for there are no containers here.
 EXECUTE = f"{shlex.quote(sys.executable)} -m prefect flow-run execute"
 

@@ -16,33 +16,16 @@ from deployments.azure_batch.configuration import AzureBatchJobConfiguration
 from deployments.azure_batch.identifiers import Infrastructure
 from deployments.azure_batch.sweep import Sweep
 from tests.deployments.azure_batch.stage import (
+    FOREVER,
+    KILLED,
     SETTINGS_HERE,
     Stage,
     abandon,
-    create_pool,
-    make_stage,
     new_worker,
     until,
 )
-from tests.deployments.local.batch_emulator_server import running_emulator
 
-FOREVER = {"EMULATOR_SIMULATE_SECONDS": "100000"}
 AT_ONCE = {"EMULATOR_SIMULATE_SECONDS": "1"}
-KILLED = {"EMULATOR_SIMULATE_SECONDS": "30", "EMULATOR_SIMULATE_EXIT_CODE": "137"}
-
-
-@pytest.fixture(scope="module")
-def emulator():
-    with running_emulator(speed=30) as running:
-        create_pool(running, nodes=2, slots=8)
-        create_pool(running, "empty", nodes=0)
-        yield running
-
-
-@pytest.fixture
-def stage(prefect_api, emulator):
-    yield make_stage(prefect_api, emulator)
-    emulator.admin("faults", method="DELETE")
 
 
 async def abandoned(stage: Stage, *runs: UUID, name: str = "same") -> None:

@@ -9,9 +9,24 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from tests.deployments.local.batch_emulator_server import Emulator
+from tests.deployments.local.batch_emulator_server import Emulator, running_emulator
 
-KINDS = ("sync", "async")
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Emulator]:
+    with running_emulator(speed=0) as running:
+        yield running
+
+
+@pytest.fixture
+def emulator(server: Emulator) -> Iterator[Emulator]:
+    yield server
+    empty(server)
+
+
+@pytest.fixture(params=("sync", "async"))
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @asynccontextmanager

@@ -2,35 +2,18 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterator
 
 import pytest
 from azure.batch import models as m
 from azure.batch.models import CreateTasksError
 
-from tests.deployments.local.batch_emulator.either import KINDS, either_client, empty, error_of, get
+from tests.deployments.local.batch_emulator.either import either_client, emulator, error_of, get, kind, server
 from tests.deployments.local.batch_emulator.test_sdk_pools import MACHINE, VM_SIZE, idle_nodes, pool
-from tests.deployments.local.batch_emulator_server import Emulator, running_emulator
+
+__all__ = ["emulator", "kind", "server"]
 
 # Pollers of the SDK outlive the call that made them, and their connections the client.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Emulator]:
-    with running_emulator(speed=0) as running:
-        yield running
-
-
-@pytest.fixture
-def emulator(server: Emulator) -> Iterator[Emulator]:
-    yield server
-    empty(server)
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 def job(name: str, **options) -> m.BatchJobCreateOptions:

@@ -2,14 +2,15 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterator
 
 import pytest
 from azure.batch import models as m
 from azure.core import MatchConditions
 
-from tests.deployments.local.batch_emulator.either import KINDS, either_client, empty, error_of, get
-from tests.deployments.local.batch_emulator_server import Emulator, running_emulator
+from tests.deployments.local.batch_emulator.either import either_client, emulator, error_of, get, kind, server
+from tests.deployments.local.batch_emulator_server import Emulator
+
+__all__ = ["emulator", "kind", "server"]
 
 # Pollers of the SDK outlive the call that made them, and their connections the client.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -17,23 +18,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pyte
 IMAGE = m.BatchVmImageReference(publisher="canonical", offer="0001-com-ubuntu-server-jammy", sku="22_04-lts")
 MACHINE = m.VirtualMachineConfiguration(image_reference=IMAGE, node_agent_sku_id="batch.node.ubuntu 22.04")
 VM_SIZE = "standard_d2_v2"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Emulator]:
-    with running_emulator(speed=0) as running:
-        yield running
-
-
-@pytest.fixture
-def emulator(server: Emulator) -> Iterator[Emulator]:
-    yield server
-    empty(server)
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 def pool(name: str, **options) -> m.BatchPoolCreateOptions:
