@@ -162,14 +162,22 @@ def test_tasks_of_all_sorts(emulator, kind) -> None:
             assert found.container_settings.registry.password is None
             assert (await get(client.get_task("j", "6"))).user_identity.username == "task-user"
 
+    asyncio.run(scenario())
+
+
+def test_what_becomes_of_tasks(emulator, kind) -> None:
+    async def scenario() -> None:
+        async with either_client(emulator, kind) as client:
+            await get(client.create_job(job("j")))
+            await get(client.create_task("j", task("6")))
             group = m.BatchTaskGroup(task_values=[task(f"group{number}") for number in range(3)])
             result = await get(client.create_task_collection("j", group))
             assert [each.status.lower() for each in result.result_values] == ["success"] * 3
             again = await get(client.create_task_collection("j", group))
             assert [each.error.code for each in again.result_values] == ["TaskExists"] * 3
-            assert len(await get(client.list_tasks("j"))) == 8
+            assert len(await get(client.list_tasks("j"))) == 4
             counts = await get(client.get_job_task_counts("j"))
-            assert (counts.task_counts.active, counts.task_counts.completed) == (8, 0)
+            assert (counts.task_counts.active, counts.task_counts.completed) == (4, 0)
 
             assert await get(client.terminate_task("j", "6")) is None
             found = await get(client.get_task("j", "6"))
