@@ -3,6 +3,7 @@
 Validation happens before anything is asked of the service, and names the variable.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -15,14 +16,18 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    ValidationError,
     model_validator,
 )
 
 from deployments.azure_batch.credentials import AzureBatchCredentials
 from deployments.azure_batch.environment import forwarded
+from deployments.azure_batch.errors import ConfigurationError
 from deployments.azure_batch.given import without_empty
 from deployments.azure_batch.pool_specification import PoolSpecification
-from deployments.azure_batch.variables import PoolId, Registry, Size, Upload, are_references
+from deployments.azure_batch.variables import PoolId, Registry, Seconds, Size, Upload, are_names, are_references
+
+_OF_CONTAINERS = ("registry", "gpus", "memory", "cpu", "shm_size", "mounts")
 
 
 class AzureBatchJobConfiguration(BaseJobConfiguration):
@@ -68,7 +73,7 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
             " `python -m batch_image.launcher` without."
         ),
     )
-    env: dict[str, str | None] = Field(
+    env: Annotated[dict[str, str | None], AfterValidator(are_names)] = Field(
         default_factory=dict, title="Environment Variables", description="Readable by all who can read the account."
     )
     secrets: Annotated[dict[str, str], AfterValidator(are_references)] = Field(
@@ -105,16 +110,19 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
     user: Literal["task", "pool", "task-admin", "pool-admin"] = Field(
         default="pool", title="User", description="Made for each task or for the pool; an administrator or not."
     )
-    wall_clock_limit: PositiveFloat | None = Field(
+    wall_clock_limit: Seconds | None = Field(
         default=None, title="Time Limit (Seconds)", description="The task is ended after so long. Empty: no limit."
     )
-    retention: PositiveFloat = Field(
+    retention: Seconds = Field(
         default=86400, title="Retention (Seconds)", description="How long a task's files stay on its node."
     )
     batch_retries: Annotated[int, Field(ge=-1)] = Field(
         default=0,
         title="Retries by Batch",
-        description="After a non-zero exit; -1: endless. Retries of the flow itself are Prefect's and usually better.",
+        description=(
+            "After a non-zero exit of the task; -1: endless. A flow that fails or crashes tells Prefect, and its task"
+            " ends well: for that there are Prefect's own retries."
+        ),
     )
     on_requeue: Literal["rerun", "crash", "always"] = Field(
         default="rerun",
@@ -149,10 +157,9 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
     def _is_consistent(self) -> Self:
         if self.temporary_pool and self.new_pool is None:
             raise ValueError("temporary_pool needs new_pool, which says what the pool is made of")
-        if self.image is None and (
-            self.registry or self.gpus or self.memory or self.cpu or self.shm_size or self.mounts
-        ):
-            raise ValueError("registry, gpus, memory, cpu, shm_size and mounts are a container's: they need image")
+        given = [name for name in _OF_CONTAINERS if getattr(self, name)]
+        if self.image is None and given:
+            raise ValueError(f"{', '.join(given)}: of a container, which needs image")
         if self.user.startswith("task-") and self.image:
             raise ValueError("user: a container's administrator has to be pool-admin")
         if both := sorted(self.secrets.keys() & self.env.keys()):
@@ -163,9 +170,14 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
     async def from_template_and_values(
         cls, base_job_template: dict[str, Any], values: dict[str, Any], client: PrefectClient | None = None
     ) -> Self:
-        """What a deployment leaves empty is the work pool's: `prefect deploy` cannot leave out a variable."""
+        """What a deployment leaves empty is the work pool's: `prefect deploy` cannot leave out a variable.
+
+        Raises ConfigurationError by the names of what makes no sense."""
         given = {name: value for name, value in values.items() if value != ""}
-        configuration: Self = await super().from_template_and_values(base_job_template, given, client=client)
+        try:
+            configuration: Self = await super().from_template_and_values(base_job_template, given, client=client)
+        except ValidationError as error:
+            raise ConfigurationError("\n".join(_told(error))) from None
         return configuration
 
     def prepare_for_flow_run(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Prefect's own are passed on
@@ -177,6 +189,13 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
     @property
     def grace(self) -> timedelta:
         return timedelta(seconds=self.cancel_grace)
+
+
+def _told(error: ValidationError) -> Iterable[str]:
+    """Without the input, which may be a secret."""
+    for one in error.errors(include_input=False, include_url=False, include_context=False):
+        place, message = ".".join(str(part) for part in one["loc"]), one["msg"].removeprefix("Value error, ")
+        yield f"{place}: {message}" if place else message
 
 
 def variables_schema() -> dict[str, Any]:

@@ -11,7 +11,6 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import WorkPool
 from prefect.exceptions import ObjectNotFound
-from pydantic import ValidationError
 
 from deployments.azure_batch.assignments import Assignment, assign
 from deployments.azure_batch.configuration import AzureBatchJobConfiguration
@@ -80,19 +79,10 @@ async def validated(client: PrefectClient, template: Mapping[str, Any]) -> Azure
     """The configuration of a run that overrides nothing, blocks loaded. Raises ConfigurationError by name."""
     try:
         return await AzureBatchJobConfiguration.from_template_and_values(dict(template), {}, client=client)
-    except ValidationError as error:
-        raise ConfigurationError("\n".join(_told(error))) from None
     except ObjectNotFound:
         raise ConfigurationError("A block that the defaults name does not exist; see `prefect block ls`.") from None
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
-
-
-def _told(error: ValidationError) -> Iterable[str]:
-    """Without the input, which may be a secret."""
-    for one in error.errors(include_input=False, include_url=False, include_context=False):
-        place = ".".join(str(part) for part in one["loc"])
-        yield f"{place}: {one['msg']}" if place else str(one["msg"])
 
 
 def _is_changed(name: str, value: object) -> bool:

@@ -10,7 +10,18 @@ if TYPE_CHECKING:
 
 Category = Literal["success", "exit", "image", "command", "time-limit", "terminated", "file", "service", "unknown"]
 
+ELSEWHERE = 80  # the launcher left the run to another execution, which is alive
+_SIGTERM = -15  # as Python's subprocess tells it
+
 _EXITS = {
+    # Those of the launcher, batch_image/launcher.py.
+    ELSEWHERE: "The flow was being executed elsewhere, and that execution has shown no sign of life since.",
+    81: "It was begun on a node that was lost; with another on_requeue than `crash` it would have been executed again.",
+    82: "The launcher misses a variable, or one makes no sense: see what it printed.",
+    83: "Key Vault refused a secret: check the reference, and that the pool's identity may read it.",
+    84: "Key Vault could not be reached from the node: check the pool's network.",
+    85: "Prefect's API refused the launcher: check PREFECT_API_KEY and PREFECT_API_AUTH_STRING of the work pool.",
+    86: "Prefect's API could not be reached from the node: check PREFECT_API_URL, and the pool's network.",
     125: "The container could not be started: check the image, its entry point and the container options.",
     126: "The command was found but may not be executed: check its permissions.",
     127: "The command was not found: check the command, and that Prefect is in the image.",
@@ -53,8 +64,11 @@ class Diagnosis:
 
     @property
     def status_code(self) -> int:
-        """0 for success and never else; 1 where there is no exit code."""
-        return 0 if self.succeeded else self.exit_code or 1
+        """0 for success and never else. Prefect adds a hint at the usual cause of some codes to the run's logs: a task
+        that was ended from outside has that of SIGTERM, and one without an exit code has 255, which is no known one."""
+        if self.succeeded:
+            return 0
+        return _SIGTERM if self.category in {"terminated", "time-limit"} else self.exit_code or 255
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from deployments.azure_batch.client import BatchService
-from deployments.azure_batch.diagnosis import Diagnosis, Reason, diagnose, why_waiting
+from deployments.azure_batch.diagnosis import ELSEWHERE, Diagnosis, Reason, diagnose, why_waiting
+from deployments.azure_batch.errors import Refused
 from deployments.azure_batch.output import last_lines, show_output
 from deployments.azure_batch.runs import Runs, standing
 from deployments.azure_batch.settings import WorkerSettings
@@ -61,7 +62,7 @@ class Reporter:
         for pool, watches in pools.items():
             last, reason = self._reasons.get(pool, (float("-inf"), Reason("", "")))
             if self._now() - last >= self._settings.reason_seconds:
-                reason = await self._reason(pool)
+                reason = await self._reason_of(pool)
                 self._reasons[pool] = self._now(), reason
             # The others are told at the next polls.
             untold = [watch for watch in watches if watch.reason != reason.kind][:_MOST_TOLD]
@@ -101,12 +102,23 @@ class Reporter:
             case "open":
                 if diagnosis.succeeded and self._now() - (watch.ended_since or 0) < self._settings.silent_exit_seconds:
                     return None
+                if await self._lives_elsewhere(watch, diagnosis):
+                    return None
                 await self._crash(watch, diagnosis)
             case _:
-                pass
+                if diagnosis.category == "file":
+                    self._runs.logger(watch.run).warning("%s", diagnosis)
         payload = {"category": diagnosis.category, "exit_code": diagnosis.exit_code, "summary": diagnosis.summary}
         self._tell(watch, "ended", payload)
         return diagnosis
+
+    async def _lives_elsewhere(self, watch: Watch, diagnosis: Diagnosis) -> bool:
+        """Whether Batch executed the task again while its first execution goes on, on a node that it had lost."""
+        if diagnosis.exit_code != ELSEWHERE:
+            return False
+        # It may have begun just before, and not have been heard yet.
+        since = self._now() - (watch.ended_since or 0)
+        return min(since, await self._runs.silence(watch.run)) < self._settings.heartbeat_seconds
 
     async def _crash(self, watch: Watch, diagnosis: Diagnosis) -> None:
         message = str(diagnosis)
@@ -116,6 +128,17 @@ class Reporter:
         full = f"{message}\n{lines}".strip()
         if await self._runs.crashed(watch.run, full):
             self._runs.logger(watch.run).log(logging.ERROR, "%s", full)
+
+    async def _reason_of(self, pool: str) -> Reason:
+        """Also of a pool that cannot be read: what is wrong with it is not to keep others from being explained."""
+        try:
+            return await self._reason(pool)
+        except Refused as refusal:
+            if refusal.code == "PoolNotFound":
+                text = f"Waiting for pool {pool}, which does not exist any more: create it again, or cancel the run."
+            else:
+                text = f"Waiting for pool {pool}, of which nothing can be told: {refusal}"
+            return Reason(text, text)
 
     async def _reason(self, pool: str) -> Reason:
         found = await self._service.get_pool(pool, seconds=0)

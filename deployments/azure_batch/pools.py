@@ -29,7 +29,7 @@ async def lane_for(service: BatchService, configuration: AzureBatchJobConfigurat
     Raises ConfigurationError when no task of this configuration could ever run there, Refused when there is no pool.
     """
     if configuration.temporary_pool and configuration.new_pool:
-        _check_slots(configuration, configuration.new_pool.slots, "a temporary pool")
+        _check_specification(configuration, configuration.new_pool)
         return Lane(
             _TEMPORARY, configuration.priority, own=task, auto_pool=_auto_pool(configuration, own_job_of(prefix, task))
         )
@@ -46,8 +46,14 @@ async def ensure_pool(service: BatchService, configuration: AzureBatchJobConfigu
     try:
         pool = await service.get_pool(configuration.pool_id, max_age=_MAX_AGE)
     except Refused as refusal:
-        if refusal.code != "PoolNotFound" or configuration.new_pool is None:
+        if refusal.code != "PoolNotFound":
             raise
+        if configuration.new_pool is None:
+            raise ConfigurationError(
+                f"pool_id: the account has no pool {configuration.pool_id}. Create it, give the id of another, or say"
+                " in new_pool what it is to be made of."
+            ) from refusal
+        _check_specification(configuration, configuration.new_pool)
         await service.create_pool(_pool(configuration.pool_id, configuration, configuration.new_pool))
         pool = await service.get_pool(configuration.pool_id, max_age=_MAX_AGE)
     check_fits(configuration, pool)
@@ -65,6 +71,17 @@ def check_fits(configuration: AzureBatchJobConfiguration, pool: "models.BatchPoo
         raise ConfigurationError(f"image: the nodes of pool {pool.id} do not run containers; leave image empty.")
     if containers and not configuration.image:
         raise ConfigurationError(f"image: the nodes of pool {pool.id} run containers only; give an image.")
+
+
+def _check_specification(configuration: AzureBatchJobConfiguration, specification: PoolSpecification) -> None:
+    """Before a pool is made that the task could not run in."""
+    _check_slots(configuration, specification.slots, "new_pool")
+    if configuration.image and not specification.containers:
+        raise ConfigurationError("image: the nodes of new_pool do not run containers; set new_pool.containers to true.")
+    if specification.containers and not configuration.image:
+        raise ConfigurationError(
+            "image: the nodes of new_pool run containers only; give an image, or set new_pool.containers to false."
+        )
 
 
 def _check_slots(configuration: AzureBatchJobConfiguration, slots: int, pool: str) -> None:

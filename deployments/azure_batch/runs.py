@@ -109,6 +109,20 @@ class Runs:
         name = "Submitting" if run.state.name == "Resubmitting" else "Resubmitting"
         return await self._hold(found, Pending(name=name, message="Its worker is gone; taken over."))
 
+    async def silence(self, run: UUID) -> float:
+        """Seconds since Prefect has heard a heartbeat of the run's process; endless where it never did."""
+        wanted = {
+            "event": {"name": ["prefect.flow-run.heartbeat"]},
+            "resource": {"id": [f"prefect.flow-run.{run}"]},
+            "order": "DESC",
+        }
+        # Prefect's client has no method for it.
+        answer = await self._client._client.post("/events/filter", json={"filter": wanted, "limit": 1})  # noqa: SLF001
+        events = answer.raise_for_status().json()["events"]
+        if not events:
+            return float("inf")
+        return (datetime.now(UTC) - datetime.fromisoformat(events[0]["received"])).total_seconds()
+
     async def crashed(self, run: UUID, message: str) -> bool:
         return await self._propose(run, Crashed(message=message))
 

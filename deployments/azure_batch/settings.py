@@ -26,6 +26,13 @@ class WorkerSettings(PrefectBaseSettings):
     silent_exit_seconds: PositiveFloat = Field(
         default=30, description="How long the last state of a run may come after its task has ended well."
     )
+    heartbeat_seconds: PositiveFloat = Field(
+        default=540,
+        description=(
+            "A run that is executed elsewhere than in its task counts as dead after so long without a heartbeat, which"
+            " comes every 180 seconds."
+        ),
+    )
     submission_seconds: PositiveFloat = Field(
         default=1800, description="How long a submission waits for a service that is throttling, busy or full."
     )

@@ -14,6 +14,17 @@ PoolId = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{0,64}$")]
 Size = Annotated[str, StringConstraints(pattern="^([0-9]+(b|k|m|g|B|K|M|G)?)?$")]
 
 
+Seconds = Annotated[float, Field(gt=0, le=10 * 365 * 86400)]
+
+
+def are_names(env: dict[str, str | None]) -> dict[str, str | None]:
+    """ValueError unless each may be the name of an environment variable."""
+    for name in env:
+        if not re.match(r"^[^=\s\0]+$", name):
+            raise ValueError(f"{name!r} cannot be the name of an environment variable")
+    return env
+
+
 def are_references(secrets: dict[str, str]) -> dict[str, str]:
     """ValueError unless each is a reference to Key Vault under the name of an environment variable."""
     for name, reference in secrets.items():
@@ -58,7 +69,11 @@ class Upload(BaseModel):
     _given = model_validator(mode="before")(without_empty)
 
     container_url: SecretStr = Field(
-        title="Container URL", description="Of a blob container; with a signature, unless the identity may write to it."
+        title="Container URL",
+        description=(
+            "Of a blob container that the identity may write to; or with a signature, which all who can read the"
+            " account can read."
+        ),
     )
     identity: str | None = Field(
         default=None, title="Identity", description="The resource id of a user-assigned identity of the pool."

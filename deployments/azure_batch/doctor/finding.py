@@ -42,7 +42,9 @@ def skipped(check: str, found: str) -> Finding:
 
 
 def show(findings: Iterable[Finding], console: Console) -> None:
-    table = Table("check", "result", "found", "what to do", show_lines=True)
+    table = Table("check", "result", show_lines=True)
+    for column in ("found", "what to do"):
+        table.add_column(column, overflow="fold")  # what is cut off cannot be typed
     for one in findings:
         # As text: what a service says is no markup.
         table.add_row(one.check, Text(one.result, _COLOURS[one.result]), Text(one.found), Text(one.advice))

@@ -55,7 +55,7 @@ def test_a_pool_is_made_and_changed(pool, tmp_path, capsys):
         ("pool_id=no such id", "pool_id: "),
         ("secrets.TOKEN=plain", "TOKEN: not a reference"),
         ("new_pool.vm_sise=x", "new_pool.vm_sise: "),
-        ("gpus=all", "they need image"),
+        ("gpus=all", "which needs image"),
         ("credentials=no-such-block", "there is no block 'no-such-block'"),
         ("imgae=x", "did you mean image"),
     ],

@@ -144,7 +144,7 @@ def test_a_value_that_is_not_valid_is_told(stage, doctor):
     write(stage.work_pool, template)
     code, found = doctor()
     assert (code, found["Variables"][0]) == (1, "failed")
-    assert "they need image" in found["Variables"][1]
+    assert "which needs image" in found["Variables"][1]
 
 
 @pytest.mark.parametrize("name", ["no-such-pool", "another-type"])

@@ -103,7 +103,11 @@ def test_a_wrong_command_is_told_in_the_service_s_words(stage, started):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("no pool", "PoolNotFound"), ("too wide", "required_slots: 99 are asked for"), ("bad value", "they need image")],
+    [
+        ("no pool", "the account has no pool"),
+        ("too wide", "required_slots: 99 are asked for"),
+        ("bad value", "which needs image"),
+    ],
 )
 def test_what_can_never_run_is_refused_at_once(stage, started, name, words):
     found = stage.ended(started[name])

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from deployments.azure_batch import AzureBatchCredentials
 from deployments.azure_batch.client import BatchService, open_service
 from deployments.azure_batch.configuration import AzureBatchJobConfiguration
-from deployments.azure_batch.errors import ConfigurationError, Refused
+from deployments.azure_batch.errors import ConfigurationError
 from deployments.azure_batch.identifiers import own_job_of, task_id
 from deployments.azure_batch.pools import lane_for
 from deployments.azure_batch.retry import Patience
@@ -73,7 +73,7 @@ def test_a_pool_that_exists_is_used_as_it_is(lane, emulator):
         ({"pool_id": "plain", "required_slots": 5}, "required_slots: 5 are asked for, and a node of pool plain has 4"),
         ({"pool_id": "plain", "image": "x.io/etl:1"}, "do not run containers"),
         ({"pool_id": "containers"}, "run containers only"),
-        ({"temporary_pool": True, "new_pool": SMALL, "required_slots": 2}, "a temporary pool has 1"),
+        ({"temporary_pool": True, "new_pool": SMALL, "required_slots": 2}, "a node of new_pool has 1"),
     ],
 )
 def test_what_could_never_run_is_refused_before_a_task_is_made(lane, variables, words):
@@ -91,8 +91,16 @@ def test_a_pool_that_is_being_deleted_is_refused(lane, emulator):
 
 
 def test_a_pool_that_is_not_there_is_refused_when_nothing_says_what_it_is_made_of(lane):
-    with pytest.raises(Refused, match="PoolNotFound"):
+    with pytest.raises(ConfigurationError, match="pool_id: the account has no pool no-such-pool"):
         lane(pool_id="no-such-pool")
+
+
+def test_a_pool_is_not_made_for_a_task_that_could_not_run_in_it(lane, emulator):
+    for wrong in ({"containers": True}, {"containers": False, "slots": 1}):
+        with pytest.raises(ConfigurationError, match=r"image: .* give an image|required_slots: .* new_pool has 1"):
+            lane(pool_id="never", new_pool=SMALL | wrong, required_slots=2)
+    with emulator.client() as client:
+        assert "never" not in {pool.id for pool in client.list_pools()}
 
 
 def test_a_pool_is_made_as_it_is_described(lane, emulator):

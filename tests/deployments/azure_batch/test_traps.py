@@ -132,7 +132,7 @@ def test_a_failure_without_an_exit_code_is_no_success():
     info = models.BatchTaskExecutionInfo({"result": "Failure", "failureInfo": failure, "retryCount": 0})
     found = diagnose(models.BatchTask({"id": "x", "state": "completed", "executionInfo": info}))
     assert found.exit_code is None
-    assert found.status_code == 1
+    assert found.status_code == 255
 
 
 def test_clean_up_is_not_done_one_at_a_time():

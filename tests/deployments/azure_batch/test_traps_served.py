@@ -6,7 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -14,17 +14,21 @@ from azure.batch import models
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-from prefect.states import AwaitingRetry, Completed, Pending, Running
+from prefect.states import AwaitingRetry, Cancelling, Completed, Pending, Running
 from prefect.workers.base import BaseWorker
 
 from deployments.azure_batch import AzureBatchWorker
+from deployments.azure_batch.diagnosis import ELSEWHERE
 from deployments.azure_batch.identifiers import Infrastructure
 from deployments.azure_batch.runs import Runs
+from tests.batch_image.flow_runs import FlowRuns
 from tests.deployments.azure_batch.stage import (
     FOREVER,
     KILLED,
+    SETTINGS_HERE,
     Stage,
     abandon,
+    create_pool,
     new_worker,
     until,
 )
@@ -53,6 +57,60 @@ def test_no_fault_of_the_service_leaves_a_run_behind(stage, kind):
 
     asyncio.run(work())
     assert "exit code 137" in stage.read(run).state.message
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_run_that_goes_on_where_batch_cannot_see_it_is_not_crashed_while_it_lives(stage, monkeypatch, alive):
+    """Batch has started its task again; the launcher sees that the first execution lives, and ends with 80."""
+    left = {"EMULATOR_SIMULATE_SECONDS": "1", "EMULATOR_SIMULATE_EXIT_CODE": str(ELSEWHERE)}
+    run = stage.start(stage.deploy("killed", env=left))
+
+    heard: list[float] = []
+    silence = Runs.silence
+
+    async def listen(self: Runs, of: UUID) -> float:
+        heard.append(await silence(self, of))
+        return heard[-1]
+
+    monkeypatch.setattr(Runs, "silence", listen)
+    if alive:
+        FlowRuns(stage.api).heartbeat(str(run))
+
+    async def work() -> Any:
+        async with new_worker(stage) as worker, get_client() as client:
+            worker.settings = SETTINGS_HERE.model_copy(update={"heartbeat_seconds": 600 if alive else 1})
+            await worker.get_and_submit_flow_runs()
+            if alive:
+                await until(lambda: any(site.observer.watched for site in worker.sites))
+                await client.set_flow_run_state(run, Running())
+                # The server keeps events some seconds after it has received them.
+                await until(lambda: heard and heard[-1] < 600)
+                assert stage.read(run).state.name == "Running"
+                await client.set_flow_run_state(run, Completed())
+            await until(lambda: stage.read(run).state.is_final() and not worker.cared_for)
+
+    asyncio.run(work())
+    assert stage.read(run).state.name == ("Completed" if alive else "Crashed")
+
+
+def test_a_pool_that_is_gone_keeps_nobody_from_being_told_why_it_waits(stage):
+    create_pool(stage.emulator, "vanishing", nodes=0)
+    lost = stage.start(stage.deploy("hello", pool_id="vanishing"))
+    waiting = stage.start(stage.deploy("hello", pool_id="empty"))
+
+    async def work() -> Any:
+        async with new_worker(stage) as worker, get_client() as client:
+            await worker.get_and_submit_flow_runs()
+            await until(lambda: all(stage.read(run).infrastructure_pid for run in (lost, waiting)))
+            with stage.emulator.client() as batch:
+                batch.begin_delete_pool("vanishing")
+            stage.emulator.advance("PT10M")
+            for run, words in ((lost, "does not exist any more"), (waiting, "it has no node")):
+                await until(lambda: words in (stage.read(run).state.message or ""))  # noqa: B023 - called at once
+                await client.set_flow_run_state(run, Cancelling())
+            await until(lambda: not worker.cared_for)
+
+    asyncio.run(work())
 
 
 def test_what_the_server_aborts_or_rejects_is_no_exception(stage):
