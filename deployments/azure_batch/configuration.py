@@ -4,7 +4,6 @@ Validation happens before anything is asked of the service, and names the variab
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from prefect.client.orchestration import PrefectClient
@@ -185,10 +184,6 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
         super().prepare_for_flow_run(*args, **kwargs)
         # What Prefect adds, less what has no business on a node; what the user says stands.
         self.env = forwarded(self.env, own)
-
-    @property
-    def grace(self) -> timedelta:
-        return timedelta(seconds=self.cancel_grace)
 
 
 def _told(error: ValidationError) -> Iterable[str]:

@@ -106,7 +106,8 @@ class Reporter:
                     return None
                 await self._crash(watch, diagnosis)
             case _:
-                if diagnosis.category == "file":
+                is_completed = run and run.state and run.state.is_completed()
+                if is_completed and diagnosis.category not in {"success", "terminated"}:  # as when an upload failed
                     self._runs.logger(watch.run).warning("%s", diagnosis)
         payload = {"category": diagnosis.category, "exit_code": diagnosis.exit_code, "summary": diagnosis.summary}
         self._tell(watch, "ended", payload)
@@ -138,7 +139,7 @@ class Reporter:
                 text = f"Waiting for pool {pool}, which does not exist any more: create it again, or cancel the run."
             else:
                 text = f"Waiting for pool {pool}, of which nothing can be told: {refusal}"
-            return Reason(text, text)
+            return Reason(refusal.code, text)
 
     async def _reason(self, pool: str) -> Reason:
         found = await self._service.get_pool(pool, seconds=0)

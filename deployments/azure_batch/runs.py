@@ -173,7 +173,7 @@ class Runs:
         if not await self._propose(run, state):
             return False
         states = await self._states(run)
-        if states[-2].type in _UNSETTLED:
+        if len(states) < 2 or states[-2].type in _UNSETTLED:  # none at all of one that was deleted just now
             return True
         await self._give_back(run, states[-1], states[-2])
         return False

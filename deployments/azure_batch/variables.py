@@ -12,8 +12,6 @@ _ANY_NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
 # The Prefect server checks these too, and a form that is left empty sends an empty string.
 PoolId = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{0,64}$")]
 Size = Annotated[str, StringConstraints(pattern="^([0-9]+(b|k|m|g|B|K|M|G)?)?$")]
-
-
 Seconds = Annotated[float, Field(gt=0, le=10 * 365 * 86400)]
 
 

@@ -13,8 +13,11 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectHTTPStatusError
 
 from deployments.azure_batch.identifiers import Infrastructure
+from tests.azurite import Azurite, azurite
 from tests.deployments.azure_batch.stage import PATIENCE, Stage, create_pool, make_stage
 from tests.deployments.local.batch_emulator_server import running_emulator
+
+__all__ = ["azurite"]
 
 SPEED = 20
 BUILDAH = shutil.which("buildah") is not None
@@ -38,8 +41,9 @@ def stage(prefect_api, emulator):
 
 
 @pytest.fixture(scope="module")
-def started(stage) -> dict[str, UUID]:
+def started(stage: Stage, azurite: Azurite) -> dict[str, UUID]:
     """All at once, for each takes its seconds to start."""
+    lost = f"{azurite.account().url}/no-such-container"
     return {
         "hello": stage.start(stage.deploy("hello"), name="node"),
         "failing": stage.start(stage.deploy("failing")),
@@ -49,6 +53,7 @@ def started(stage) -> dict[str, UUID]:
         "command": stage.start(stage.deploy("hello", launcher="no-such-program", command="--at all")),
         "no pool": stage.start(stage.deploy("hello", pool_id="no-such-pool")),
         "too wide": stage.start(stage.deploy("hello", required_slots=99)),
+        "upload": stage.start(stage.deploy("hello", uploads=[{"container_url": lost}])),
         "bad value": stage.start(stage.deploy("hello", gpus="all")),
     }
 
@@ -99,6 +104,11 @@ def test_a_wrong_command_is_told_in_the_service_s_words(stage, started):
     assert found.state.name == "Crashed"
     assert "CommandProgramNotFound" in message(found)
     assert "no-such-program" in message(found)
+
+
+def test_an_upload_that_failed_is_told(stage, started):
+    assert stage.ended(started["upload"]).state.is_completed()
+    assert any("FileUpload" in line for line in logged(stage, started["upload"], "Check"))
 
 
 @pytest.mark.parametrize(

@@ -6,26 +6,20 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
 from azure.batch import models
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import AwaitingRetry, Cancelling, Completed, Pending, Running
-from prefect.workers.base import BaseWorker
 
-from deployments.azure_batch import AzureBatchWorker
-from deployments.azure_batch.diagnosis import ELSEWHERE
 from deployments.azure_batch.identifiers import Infrastructure
 from deployments.azure_batch.runs import Runs
-from tests.batch_image.flow_runs import FlowRuns
 from tests.deployments.azure_batch.stage import (
     FOREVER,
     KILLED,
-    SETTINGS_HERE,
     Stage,
     abandon,
     create_pool,
@@ -57,40 +51,6 @@ def test_no_fault_of_the_service_leaves_a_run_behind(stage, kind):
 
     asyncio.run(work())
     assert "exit code 137" in stage.read(run).state.message
-
-
-@pytest.mark.parametrize("alive", [True, False])
-def test_a_run_that_goes_on_where_batch_cannot_see_it_is_not_crashed_while_it_lives(stage, monkeypatch, alive):
-    """Batch has started its task again; the launcher sees that the first execution lives, and ends with 80."""
-    left = {"EMULATOR_SIMULATE_SECONDS": "1", "EMULATOR_SIMULATE_EXIT_CODE": str(ELSEWHERE)}
-    run = stage.start(stage.deploy("killed", env=left))
-
-    heard: list[float] = []
-    silence = Runs.silence
-
-    async def listen(self: Runs, of: UUID) -> float:
-        heard.append(await silence(self, of))
-        return heard[-1]
-
-    monkeypatch.setattr(Runs, "silence", listen)
-    if alive:
-        FlowRuns(stage.api).heartbeat(str(run))
-
-    async def work() -> Any:
-        async with new_worker(stage) as worker, get_client() as client:
-            worker.settings = SETTINGS_HERE.model_copy(update={"heartbeat_seconds": 600 if alive else 1})
-            await worker.get_and_submit_flow_runs()
-            if alive:
-                await until(lambda: any(site.observer.watched for site in worker.sites))
-                await client.set_flow_run_state(run, Running())
-                # The server keeps events some seconds after it has received them.
-                await until(lambda: heard and heard[-1] < 600)
-                assert stage.read(run).state.name == "Running"
-                await client.set_flow_run_state(run, Completed())
-            await until(lambda: stage.read(run).state.is_final() and not worker.cared_for)
-
-    asyncio.run(work())
-    assert stage.read(run).state.name == ("Completed" if alive else "Crashed")
 
 
 def test_a_pool_that_is_gone_keeps_nobody_from_being_told_why_it_waits(stage):
@@ -130,38 +90,6 @@ def test_what_the_server_aborts_or_rejects_is_no_exception(stage):
 
     assert asyncio.run(work()) == (False, (False, False, False), (False, None))
     assert stage.read(run).state.name == "Completed"
-
-
-@pytest.mark.parametrize("late", [False, True])
-def test_a_run_that_another_worker_has_executed_meanwhile_is_not_executed_again(stage, monkeypatch, late):
-    """It was in the queues of both; the server would make it Pending again. `late`: it ends at the last moment."""
-    run = stage.start(stage.deploy("hello", env=KILLED))
-
-    async def work() -> Any:
-        async with new_worker(stage) as worker:
-            queued = await worker.client.read_flow_run(run)
-            propose = BaseWorker._propose_pending_state
-
-            async def overtaken(self: AzureBatchWorker, flow_run: FlowRun) -> bool:
-                await execute(worker.client)
-                return await propose(self, flow_run)
-
-            if late:
-                monkeypatch.setattr(BaseWorker, "_propose_pending_state", overtaken)
-            else:
-                await execute(worker.client)
-            worker._submitting_flow_run_ids.add(run)
-            await worker._submit_run(queued)
-            await until(lambda: not worker.cared_for)
-
-    async def execute(client: PrefectClient) -> None:
-        states: list[State[Any]] = [Pending(), Running(), Completed(message="by another worker")]
-        for state in states:
-            await client.set_flow_run_state(run, state)
-
-    asyncio.run(work())
-    assert stage.states(run)[-1] == "Completed: by another worker"
-    assert not stage.read(run).infrastructure_pid
 
 
 def test_a_run_that_is_scheduled_again_is_not_crashed_by_the_end_of_its_task(stage):

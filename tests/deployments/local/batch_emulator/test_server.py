@@ -19,17 +19,14 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
 from deployments.local.batch_emulator.__main__ import main
+from tests.deployments.local.batch_emulator.either import server
 from tests.deployments.local.batch_emulator.launches import alive
 from tests.deployments.local.batch_emulator.resources import make_job, make_pool, make_task
 from tests.deployments.local.batch_emulator_server import Emulator, running_emulator
 
+__all__ = ["server"]
+
 PROJECT = Path(__file__).parents[4]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Emulator]:
-    with running_emulator(speed=0) as running:
-        yield running
 
 
 @pytest.fixture
