@@ -3,34 +3,32 @@
 `.dev/python -m flows.backfill --help` starts it from a shell; `--plan` only says what it would take.
 """
 
-import argparse
+if __name__ == "__main__":  # what was typed is checked before Prefect is imported, which takes seconds
+    from flows.commands.backfill import main
+
+    raise SystemExit(main())
+
 import zlib
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
-from typing import Literal, get_args
+from datetime import date
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
-from pydantic import BaseModel, ValidationError
-from rich.console import Console
-from rich.markdown import Markdown
+from pydantic import BaseModel
 
-from flows.backfill_plan import Pace, plan_text
-from flows.children import Child, run_children
 from flows.market_prices import extract_window
-from flows.shell import exit_with_reason, run_in_shell
+from flows.starting.children import Child, run_children
 from tasks.extract import find_missing
+from tasks.extract.prices.backfill_pace import CatchUp, Pace, estimate_text
+from tasks.extract.prices.coverage import seams
 from tasks.load import LoadResult, load_table
 from tasks.publish import refresh_power_bi
 from tasks.transform import curate_prices, measure_prices
 from tasks.window import Window
 
-CatchUp = Literal["all", "last", "none"]
-
 _PACE = Pace()
-_SEAM = 7  # days
 
 
 class BackfillReport(BaseModel):
@@ -68,7 +66,7 @@ async def backfill(
     windows = list(span.by_years(pace.years_per_window))
     missing = windows if refetch else await find_missing(windows, codes)
     wanted = {"all": missing, "last": missing[-1:], "none": []}[catch_up]
-    plan = plan_text(span, wanted, pace, codes)
+    plan = estimate_text(span, wanted, pace, codes)
     get_run_logger().info("The plan\n%s", plan)
     await acreate_markdown_artifact(plan, key="backfill-plan", description=f"Prices of {span}")
     if plan_only or not wanted:
@@ -77,10 +75,10 @@ async def backfill(
     report = await _fetch(wanted, codes, pace, refetch=refetch)
     report.skipped = [w for w in windows if w not in missing]
     report.not_started = [w for w in missing if w not in report.completed and str(w) not in report.failed]
-    await acreate_markdown_artifact(_markdown(report), key="backfill", description=f"Prices of {span}")
+    await acreate_markdown_artifact(report_markdown(report), key="backfill", description=f"Prices of {span}")
     if report.failed:
         return Failed(name="Resumable", message=_failure(report))  # type: ignore[return-value]  # the run's state
-    for seam in _seams([w for w in windows if w not in report.not_started], report.completed):
+    for seam in seams([w for w in windows if w not in report.not_started], report.completed):
         await extract_window(codes, seam, refetch=True)
         await curate_prices(seam)
     await measure_prices()
@@ -119,19 +117,7 @@ def _key(window: Window, codes: list[str] | None, *, refetch: bool) -> str:
     return f"backfill-{window}{some}{'-refetch' if refetch else ''}"
 
 
-def _seams(windows: Sequence[Window], fetched: Sequence[Window]) -> list[Window]:
-    """The last days of each window that was in the lake already, beside one that was fetched now.
-
-    The source may have restated the older one's adjusted closes since: fetching these days again shows it."""
-    found = []
-    for window, after in zip(windows, [*windows[1:], None], strict=True):
-        before = windows[windows.index(window) - 1] if window != windows[0] else None
-        if window not in fetched and (before in fetched or after in fetched):
-            found.append(Window(first=max(window.first, window.last - timedelta(days=_SEAM - 1)), last=window.last))
-    return found
-
-
-def _markdown(report: BackfillReport) -> str:
+def report_markdown(report: BackfillReport) -> str:
     lines = [f"| {window} | completed | |" for window in report.completed]
     lines += [f"| {window} | **failed** | {reason[:200]} |" for window, reason in report.failed.items()]
     lines += [f"| {window} | in the lake already | |" for window in report.skipped]
@@ -145,41 +131,3 @@ def _failure(report: BackfillReport) -> str:
         f"{len(report.failed)} windows failed and {len(report.not_started)} were not started; {len(report.completed)} "
         f"are in the lake. {window}: {reason} Run the backfill again with the same parameters: it does what is missing."
     )
-
-
-def main() -> None:
-    """The flow from a shell. Its children are runs of a deployment, so a Prefect API and a worker are needed."""
-    parser = _parser()
-    o = parser.parse_args()
-    last = o.last or datetime.now(UTC).date() - timedelta(days=1)
-    chosen = {name: getattr(o, name) for name in Pace.model_fields if getattr(o, name) is not None}
-    codes = o.codes or None
-    try:
-        pace = Pace(**chosen)
-    except ValidationError as error:
-        parser.error("; ".join(f"--{str(e['loc'][0]).replace('_', '-')}: {e['msg']}" for e in error.errors()))
-    if o.plan:
-        with exit_with_reason():
-            span = Window(first=o.first, last=last)
-            text = plan_text(span, list(span.by_years(pace.years_per_window)), pace, codes)
-    else:
-        text = _markdown(run_in_shell(backfill(o.first, last, codes, o.catch_up, o.refetch, pace=pace)))
-    Console().print(Markdown(text))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m flows.backfill", description="Years of prices, on many machines.")
-    parser.add_argument("codes", nargs="*", help="instruments such as AAPL.US; none: all of the exchange")
-    parser.add_argument("--first", type=date.fromisoformat, required=True, help="first day, YYYY-MM-DD")
-    parser.add_argument("--last", type=date.fromisoformat, help="last day, YYYY-MM-DD; default: yesterday")
-    parser.add_argument("--catch-up", choices=get_args(CatchUp), default="all", help="which missing windows (all)")
-    parser.add_argument("--refetch", action="store_true", help="fetch again what the lake has already")
-    parser.add_argument("--plan", action="store_true", help="say what it would take, and end")
-    for name, field in Pace.model_fields.items():
-        # Pydantic reads the text.
-        parser.add_argument(f"--{name.replace('_', '-')}", help=f"{field.description} ({field.default})")
-    return parser
-
-
-if __name__ == "__main__":
-    main()

@@ -3,27 +3,26 @@
 `.dev/python -m flows.data_quality --help` runs it from a shell.
 """
 
-import argparse
+if __name__ == "__main__":  # what was typed is checked before Prefect is imported, which takes seconds
+    from flows.commands.data_quality import main
+
+    raise SystemExit(main())
+
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
-from typing import get_args
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import BaseModel
-from rich.console import Console
-from rich.markdown import Markdown
 
-from flows.shell import run_in_shell
+from tasks.choices import StoredDataset
 from tasks.errors import ContractError
-from tasks.load import RunRow, load_table, record_run
+from tasks.load import RunRow, find_differences, load_table, record_run
 from tasks.publish import publish_quality
-from tasks.quality import Result, StoredDataset, check_stored
+from tasks.quality import Result, check_stored
 from tasks.settings import load_settings
 from tasks.window import Window
-
-_DAYS = 28
 
 
 class Report(BaseModel):
@@ -36,7 +35,7 @@ class Report(BaseModel):
 
 @flow(name="data-quality")
 async def data_quality(
-    window: Window | None = None, days: int = _DAYS, datasets: list[StoredDataset] | None = None
+    window: Window | None = None, days: int = 28, datasets: list[StoredDataset] | None = None
 ) -> Report:
     """Judges what is stored, whoever wrote it, and changes none of it. Fails when an error check does.
 
@@ -47,7 +46,7 @@ async def data_quality(
     """
     started = datetime.now(UTC)
     window = window or _scheduled_window(days)
-    results = await check_stored(window, datasets or [])
+    results = await check_stored(window, datasets or [], await find_differences(window))
     await load_table("quality_results")
     summary = await publish_quality(window, results)
     failed = [r for r in results if r.severity == "error" and not r.passed]
@@ -78,47 +77,6 @@ def _refusal(window: Window, failed: Sequence[Result]) -> str:
     found = "; ".join(f"{r.check} of {r.dataset}: {r.detail}" for r in failed)
     return (
         f"What is stored of {window} failed these checks: {found}. Nothing was changed. Run market-prices with "
-        "refetch, or drop the vendor file again, for these dates; the artifact data-quality-trend shows since when."
+        "refetch, or drop the vendor file again, for these dates; a warehouse that differs is mended by "
+        "`python -m flows.reconcile`. The artifact data-quality-trend shows since when."
     )
-
-
-def main() -> None:
-    """The flow from a shell. Prints the summary, or what failed."""
-    options = _parser().parse_args()
-    report = run_in_shell(_run(options))
-    Console().print(Markdown(report.summary))
-
-
-async def _run(options: argparse.Namespace) -> Report:
-    return await data_quality(_window(options), options.days, options.datasets or None)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.data_quality", description="The checks over what is stored, with their trend."
-    )
-    names = ", ".join(get_args(StoredDataset))
-    parser.add_argument("datasets", nargs="*", type=_dataset, help=f"of {names}; none: all that are in use")
-    parser.add_argument("--first", type=date.fromisoformat, help="first day, YYYY-MM-DD")
-    parser.add_argument("--last", type=date.fromisoformat, help="last day, YYYY-MM-DD; default: yesterday")
-    parser.add_argument("--days", type=int, default=_DAYS, help=f"how many days, without a first one ({_DAYS})")
-    return parser
-
-
-def _dataset(text: str) -> str:
-    if text not in get_args(StoredDataset):
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(get_args(StoredDataset))}")
-    return text
-
-
-def _window(options: argparse.Namespace) -> Window | None:
-    if options.first is None and options.last is None:
-        return None
-    last = options.last or datetime.now(UTC).date() - timedelta(days=1)
-    if options.first is None:
-        return Window(first=last, last=last).reaching_back(options.days - 1)
-    return Window(first=options.first, last=last)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,14 +3,16 @@
 `.dev/python -m flows.export_table --help` runs it from a shell.
 """
 
-import argparse
+if __name__ == "__main__":  # what was typed is checked before Prefect is imported, which takes seconds
+    from flows.commands.export_table import main
+
+    raise SystemExit(main())
+
 import asyncio
-import json
 import time
 from collections.abc import Iterator, Mapping
 from logging import Logger, LoggerAdapter
-from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import polars as pl
 from prefect import flow, get_run_logger, task
@@ -18,16 +20,14 @@ from prefect.artifacts import acreate_markdown_artifact
 from prefect.blocks.system import Secret
 from prefect.runtime import flow_run
 from pydantic import SecretStr
-from rich.console import Console
-from rich.markdown import Markdown
 
-from flows.shell import run_in_shell
+from tasks.choices import FileFormat
 from tasks.database import open_stream
 from tasks.database.types import read_types, typed
-from tasks.errors import ConfigurationError, redact
+from tasks.errors import ConfigurationError
 from tasks.lake import configured_lake
-from tasks.lake.encoding import FileFormat
 from tasks.lake.exports import Exported, check_name, publish_export
+from tasks.redaction import redact
 from tasks.settings import load_settings
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -55,7 +55,9 @@ async def export_table(
     """
     check_name(name)
     exported = await export_query(name, query, parameters or {}, format, read_types(types or {}), warehouse)
-    await acreate_markdown_artifact(_told(exported), key=f"export-{name.lower().replace('_', '-')}", description=query)
+    await acreate_markdown_artifact(
+        exported_markdown(exported), key=f"export-{name.lower().replace('_', '-')}", description=query
+    )
     return exported
 
 
@@ -119,7 +121,7 @@ def _logged(frames: Iterator[pl.DataFrame], logger: Logger | LoggerAdapter[Logge
         yield frame
 
 
-def _told(exported: Exported) -> str:
+def exported_markdown(exported: Exported) -> str:
     snapshot = exported.snapshot
     columns = "".join(f"| {_cell(column)} | {dtype} |\n" for column, dtype in exported.columns.items())
     same = (
@@ -135,57 +137,3 @@ def _told(exported: Exported) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def main() -> None:
-    """The flow from a shell, on a temporary Prefect API where none is configured. Status 1 and why, if it fails."""
-    options = _parser().parse_args()
-    run = export_table(
-        options.name, options.query, dict(options.parameter), options.format, dict(options.type), options.warehouse
-    )
-    Console().print(Markdown(_told(run_in_shell(run))))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.export_table", description="The answer to a SQL query, as a file of the lake."
-    )
-    parser.add_argument("name", help="of the export: letters, digits, - and _")
-    parser.add_argument("query", type=_query, help="a SELECT, or @FILE that has it; values are written :name")
-    parser.add_argument(
-        "--parameter", action="append", default=[], type=_value, metavar="NAME=VALUE", help="JSON, or else a text"
-    )
-    parser.add_argument("--format", choices=get_args(FileFormat), default="parquet")
-    parser.add_argument(
-        "--type", action="append", default=[], type=_pair, metavar="COLUMN=TYPE", help="such as day=date"
-    )
-    parser.add_argument("--warehouse", help="a Secret block or URL; default: ETL_WAREHOUSE_URL")
-    return parser
-
-
-def _query(text: str) -> str:
-    if not text.startswith("@"):
-        return text
-    try:
-        return Path(text[1:]).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise argparse.ArgumentTypeError(f"the file {text[1:]} cannot be read: {error}") from None
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
-    return name, value
-
-
-def _value(text: str) -> tuple[str, object]:
-    name, value = _pair(text)
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
-if __name__ == "__main__":
-    main()

@@ -3,26 +3,28 @@
 `.dev/python -m flows.market_prices --help` runs it from a shell.
 """
 
-import argparse
+if __name__ == "__main__":  # what was typed is checked before Prefect is imported, which takes seconds
+    from flows.commands.market_prices import main
+
+    raise SystemExit(main())
+
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Failed
 from pydantic import BaseModel
-from rich.console import Console
-from rich.markdown import Markdown
 
-from flows.shell import exit_with_reason, run_in_shell
 from tasks.errors import QuotaExhausted, TransientError
-from tasks.extract import extract_prices, plan_prices, raise_if_down
+from tasks.extract import extract_prices, plan_prices, plan_spans
+from tasks.extract.prices.plan import raise_if_down
 from tasks.load import LoadResult, RunRow, load_table, record_run, require_warehouse
 from tasks.publish import RunFigures, publish_dashboard, publish_summary, refresh_power_bi
 from tasks.quality import Check, check_prices, errors, refuse
 from tasks.settings import load_settings
-from tasks.transform import Figures, curate_prices, find_restated, measure_prices
+from tasks.transform import Figures, curate_prices, find_restated, find_unwitnessed, measure_prices
 from tasks.window import Window
 
 _DAYS = 7  # of a scheduled run's window
@@ -87,13 +89,15 @@ async def market_prices(
 async def extract_window(
     codes: list[str] | None, window: Window, shards: int | None = None, *, refetch: bool, restated_too: bool = True
 ) -> None:
-    """The window's bars, and all older ones of codes whose history the source has restated since."""
-    planned = await plan_prices(codes, window, window, shards=shards)
+    """The window's bars, and all other ones of codes whose history the source has restated since."""
+    planned = await plan_prices(codes, window, shards)
     raise_if_down([await extract_prices(shard, refetch=refetch) for shard in planned])
-    if restated_too and (restated := await find_restated(window)):
-        history = Window(first=min(restated.values()), last=window.first - timedelta(days=1))
-        for shard in await plan_prices(list(restated), window, history, part="history"):
-            await extract_prices(shard, refetch=refetch)
+    if not restated_too:
+        return
+    for shard in await plan_spans(await find_unwitnessed(window), window, "witness"):
+        await extract_prices(shard, refetch=refetch)
+    for shard in await plan_spans(await find_restated(window), window, "history"):
+        await extract_prices(shard, refetch=refetch)
 
 
 def _tables(failed: Sequence[Check], *, publish: bool) -> list[str]:
@@ -117,6 +121,7 @@ def _figures(window: Window, rows: Figures, loaded: LoadResult) -> RunFigures:
         rows_quarantined=rows.quarantined,
         rows_duplicates=rows.duplicates,
         rows_revised=rows.revised,
+        rows_withdrawn=rows.withdrawn,
         loaded_inserted=loaded.inserted,
         loaded_updated=loaded.updated,
         loaded_deleted=loaded.deleted,
@@ -139,44 +144,5 @@ def _row(figures: RunFigures, state: str, started: datetime) -> RunRow:
         duplicates=figures.rows_duplicates,
         revised=figures.rows_revised,
         loaded=figures.loaded_inserted + figures.loaded_updated,
+        withdrawn=figures.rows_withdrawn,
     )
-
-
-def main() -> None:
-    """The flow from a shell, on a temporary Prefect API where none is configured."""
-    options = _parser().parse_args()
-    with exit_with_reason():
-        window = _window(options)
-    report = run_in_shell(
-        market_prices(options.codes or None, window, options.lag_days, options.shards, options.refetch)
-    )
-    console = Console()
-    console.print(Markdown(report.summary))
-    if report.dashboard:
-        console.print(f"\nDashboard: {report.dashboard}", soft_wrap=True)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.market_prices",
-        description="End-of-day prices into the lake, the warehouse and the dashboard.",
-        epilog="With nothing set, prices come from a sample market. `python -m tasks.settings` shows what is in force.",
-    )
-    parser.add_argument("codes", nargs="*", default=None, help="instruments such as AAPL.US; none: all of the exchange")
-    parser.add_argument(
-        "--first", type=date.fromisoformat, help="first day, YYYY-MM-DD; default: two years before the last"
-    )
-    parser.add_argument("--last", type=date.fromisoformat, help="last day, YYYY-MM-DD; default: yesterday")
-    parser.add_argument("--lag-days", type=int, default=7, help="so many days before the first are fetched again (7)")
-    parser.add_argument("--shards", type=int, help="in how many parts the codes are fetched")
-    parser.add_argument("--refetch", action="store_true", help="fetch again what this window has already")
-    return parser
-
-
-def _window(options: argparse.Namespace) -> Window:
-    last = options.last or datetime.now(UTC).date() - timedelta(days=1)
-    return Window(first=options.first or last - timedelta(days=2 * 365), last=last)
-
-
-if __name__ == "__main__":
-    main()

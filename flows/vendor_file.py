@@ -3,18 +3,19 @@
 `.dev/python -m flows.vendor_file --help` runs it from a shell.
 """
 
-import argparse
+if __name__ == "__main__":  # what was typed is checked before Prefect is imported, which takes seconds
+    from flows.commands.vendor_file import main
+
+    raise SystemExit(main())
+
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Failed
-from pydantic import BaseModel, ValidationError
-from rich.console import Console
-from rich.markdown import Markdown
+from pydantic import BaseModel
 
-from flows.shell import run_in_shell
 from tasks.errors import ContractError, TransientError
 from tasks.extract import Layout, extract_vendor_file, find_vendor_files, put_away_vendor_file
 from tasks.lake import configured_lake
@@ -23,7 +24,6 @@ from tasks.load import LoadResult, RunRow, load_table, record_run
 from tasks.publish import FileReport, publish_vendor_summary
 from tasks.transform import FileFigures, curate_vendor_file, measure_vendor_values
 
-_DATES_IN_MEAN = 50
 _AS_THE_FILE_TELLS = Layout()
 
 
@@ -36,7 +36,7 @@ class Report(BaseModel):
 
 @flow(name="vendor-file")
 async def vendor_file(
-    files: list[str] | None = None, layout: Layout = _AS_THE_FILE_TELLS, dates_in_mean: int = _DATES_IN_MEAN
+    files: list[str] | None = None, layout: Layout = _AS_THE_FILE_TELLS, dates_in_mean: int = 50
 ) -> Report:
     """Takes the wide files that wait in `landing/`, each once, and brings their values into the warehouse.
 
@@ -46,7 +46,8 @@ async def vendor_file(
         dates_in_mean: Over how many of a code's dates, up to each, its mean is taken.
     """
     started = datetime.now(UTC)
-    reports = [await _take(file, layout) for file in await find_vendor_files(files or ["*"])]
+    dropped = await find_vendor_files(files or ["*"])
+    reports = [await _take(file, layout, dropped[:place]) for place, file in enumerate(dropped)]
     await measure_vendor_values(dates_in_mean)
     loaded = sum([await load_table(table) for table in ("vendor_values", "vendor_measures")], start=LoadResult())
     summary = await publish_vendor_summary(reports, loaded.inserted, loaded.updated, loaded.deleted)
@@ -58,15 +59,17 @@ async def vendor_file(
     return Report(files=reports, summary=summary)
 
 
-async def _take(file: Landed, layout: Layout) -> FileReport:
-    """Brings one file into the lake, and puts it away. What is wrong with it is its own affair, not the others'."""
+async def _take(file: Landed, layout: Layout, beside: Sequence[Landed]) -> FileReport:
+    """Brings one file into the lake, and puts it away. What is wrong with it is its own affair, not the others'.
+
+    `beside` are those of the same drop that were taken before."""
     run = str(flow_run.id)
     with Landing(configured_lake().store).taking(file, run) as mine:
         if not mine:
             return FileReport(file=file.path, outcome="busy", run=run, reason="another run takes it")
         try:
             extracted = await extract_vendor_file(file, layout)
-            figures = await curate_vendor_file(file, extracted.columns, extracted.rows)
+            figures = await curate_vendor_file(file, extracted.columns, extracted.rows, beside)
         except TransientError as error:
             return FileReport(file=file.path, outcome="left", run=run, reason=str(error))
         except ContractError as error:
@@ -79,17 +82,23 @@ async def _take(file: Landed, layout: Layout) -> FileReport:
 
 
 def _done(file: Landed, figures: FileFigures, run: str) -> FileReport:
-    rows = figures.rows
+    rows, told = figures.rows, []
+    if figures.beyond:
+        told += [f"{figures.beyond} values are of days after it was dropped, up to {figures.farthest}"]
+    if count := figures.contradictions:
+        told += [f"{count} cells say otherwise than another file of the drop: {'; '.join(figures.contradicted)}"]
     return FileReport(
         file=file.path,
         outcome="done",
         run=run,
+        reason=". ".join(told) or None,
         cells=figures.cells,
         values=rows.received,
         published=rows.published,
         revised=rows.revised,
         quarantined=rows.quarantined,
         duplicates=rows.duplicates,
+        withdrawn=rows.withdrawn,
     )
 
 
@@ -106,36 +115,5 @@ def _row(reports: Sequence[FileReport], loaded: LoadResult, started: datetime) -
         duplicates=sum(r.duplicates for r in reports),
         revised=sum(r.revised for r in reports),
         loaded=loaded.inserted + loaded.updated,
+        withdrawn=sum(r.withdrawn for r in reports),
     )
-
-
-def main() -> None:
-    """The flow from a shell. Prints the run summary."""
-    options = _parser().parse_args()
-    given = {name: value for name in Layout.model_fields if (value := getattr(options, name)) is not None}
-    try:
-        layout = Layout.model_validate(given)
-    except ValidationError as error:
-        raise SystemExit("\n".join(f"--{e['loc'][0]}: {e['msg']}" for e in error.errors())) from None
-    report = run_in_shell(vendor_file(options.files, layout, options.dates_in_mean))
-    Console().print(Markdown(report.summary))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.vendor_file",
-        description="Wide vendor files from landing/ of the lake into the lake's datasets and the warehouse.",
-    )
-    parser.add_argument("files", nargs="*", help="patterns of paths below landing/, such as *.csv; none: all files")
-    parser.add_argument(
-        "--dates-in-mean", type=int, default=_DATES_IN_MEAN, help=f"of each code ({_DATES_IN_MEAN})", metavar="N"
-    )
-    for name, field in Layout.model_fields.items():
-        several = "*" if isinstance(field.get_default(), list) else None
-        text = (field.description or "").replace("%", "%%")
-        parser.add_argument(f"--{name.replace('_', '-')}", nargs=several, metavar=name.upper(), help=text)
-    return parser
-
-
-if __name__ == "__main__":
-    main()

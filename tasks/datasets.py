@@ -1,5 +1,6 @@
 """The catalogue: each dataset's columns, types, key, partitioning and SQL table."""
 
+import copy
 import re
 import zlib
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class Fetches(dy.Schema):
     rows = dy.Int64()
     body = dy.Binary(nullable=True)  # of a refused answer, as received
     fetched_at = dy.Datetime(time_unit="us", time_zone="UTC")
+    asked_first = dy.Date(nullable=True)  # the days that were asked for, inclusive
+    asked_last = dy.Date(nullable=True)
 
 
 class Prices(dy.Schema):
@@ -111,6 +114,7 @@ class CuratedWindows(dy.Schema):
     quarantined = dy.Int64(min=0)
     duplicates = dy.Int64(min=0)
     published = dy.Int64(min=0)
+    withdrawn = dy.Int64(nullable=True, min=0)  # rows that were stored, and that the source does not give any more
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,7 @@ class Dataset:
     shards: int = 1
     table: str | None = None
     only_in_lake: tuple[str, ...] = ()  # columns that the SQL table does not have
+    is_record: bool = False  # of what runs found: the warehouse keeps what the lake has lost, for nobody can fetch it
 
     @property
     def key(self) -> list[str]:
@@ -144,6 +149,14 @@ class Dataset:
         columns: dict[str, dy.Column] = {name: dy.String(nullable=True) for name in self.polars_schema}
         contract = type(f"Quarantined{self.schema.__name__}", (dy.Schema,), {**columns, "reasons": dy.String()})
         return Dataset(self.name, "quarantine", contract, sort=())
+
+    @property
+    def withdrawn(self) -> "Dataset":
+        """Where rows go that were stored until the source did not give them any more: when it said so, in which run."""
+        columns = {name: copy.copy(column) for name, column in self.schema.columns().items()}
+        columns |= {"withdrawn_at": dy.Datetime(time_unit="us", time_zone="UTC"), "run": dy.String()}
+        contract = type(f"Withdrawn{self.schema.__name__}", (dy.Schema,), columns)
+        return Dataset(f"withdrawn_{self.name}", "quarantine", contract, self.sort, self.period, self.shards)
 
     def partition(self, year: int, shard: int = 0) -> str:
         return f"year={year}/shard={shard}"
@@ -179,6 +192,7 @@ PRICES = Dataset(
     table="prices",
     only_in_lake=("fetched_at",),
 )
+WITHDRAWN_PRICES = PRICES.withdrawn
 CURATED_WINDOWS = Dataset("windows", "curated", CuratedWindows, sort=())
 PRICE_MEASURES = Dataset(
     "price_measures",
@@ -196,6 +210,7 @@ DATA_QUALITY = Dataset(
     sort=("window_last", "dataset", "check"),
     period="window_last",
     table="data_quality",
+    is_record=True,
 )
 
 QUALITY_RESULTS = Dataset(
@@ -205,6 +220,7 @@ QUALITY_RESULTS = Dataset(
     sort=("checked_at", "run", "dataset", "check"),
     period="checked_on",
     table="quality_results",
+    is_record=True,
 )
 
 RAW_VENDOR_COLUMNS = Dataset("vendor_columns", "raw", RawVendorColumns, sort=("place",))
@@ -220,6 +236,7 @@ VENDOR_VALUES = Dataset(
     table="vendor_values",
     only_in_lake=("received_at",),
 )
+WITHDRAWN_VENDOR_VALUES = VENDOR_VALUES.withdrawn
 VENDOR_MEASURES = Dataset(
     "vendor_measures",
     "published",
@@ -235,6 +252,7 @@ CATALOGUE = (
     FETCHES,
     QUARANTINED_PRICES,
     PRICES,
+    WITHDRAWN_PRICES,
     CURATED_WINDOWS,
     PRICE_MEASURES,
     DATA_QUALITY,
@@ -243,5 +261,6 @@ CATALOGUE = (
     RAW_VENDOR_ROWS,
     QUARANTINED_VENDOR_VALUES,
     VENDOR_VALUES,
+    WITHDRAWN_VENDOR_VALUES,
     VENDOR_MEASURES,
 )

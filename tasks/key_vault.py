@@ -10,14 +10,15 @@ from azure.keyvault.secrets import SecretClient
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from tasks.errors import AuthenticationError, ConfigurationError, TransientError, redact
+from tasks.errors import AuthenticationError, ConfigurationError, TransientError
+from tasks.redaction import redact
 
 # The SDK's own patience, ten tries with doubled waits, would hold up a misspelt name for minutes.
 _PATIENCE = {"connection_timeout": 5, "read_timeout": 5, "retry_total": 3, "retry_connect": 1, "retry_read": 1}
 
 
 class KeyVaultSource(PydanticBaseSettingsSource):
-    """Of each field that no source before it has set, the secret named as its variable: `etl-a-b` for `ETL_A_B`."""
+    """Gives each field that no source before it has set the secret named as its variable: `etl-a-b` for `ETL_A_B`."""
 
     def __init__(self, settings_cls: type[BaseSettings], url: str) -> None:
         super().__init__(settings_cls)

@@ -3,6 +3,7 @@
 `python -m tasks.settings` prints what is in force and where each value came from, secrets masked.
 """
 
+import argparse
 import difflib
 import functools
 import os
@@ -15,7 +16,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from tasks.errors import ConfigurationError, EtlError, redact
+from tasks.errors import ConfigurationError, EtlError
+from tasks.libraries import KEY_VAULT, require
+from tasks.redaction import redact
 
 _PREFIX = "ETL_"
 
@@ -39,6 +42,9 @@ class Settings(BaseSettings):
     warehouse_url: SecretStr = Field(
         SecretStr("sqlite:///.etl/warehouse.sqlite"), description="the SQL store that is loaded"
     )
+    largest_deletion: float = Field(
+        0.3, ge=0, le=1, description="the share of a partition that a load may delete from a table without a word"
+    )
     dashboard_path: Path | None = Field(Path(".etl/dashboard.html"), description="the dashboard page; empty: none")
     power_bi_workspace: str | None = Field(None, description="GUID of the Power BI workspace; empty: no refresh")
     power_bi_dataset: str | None = Field(None, description="GUID of the semantic model that is refreshed after a load")
@@ -56,6 +62,18 @@ class Settings(BaseSettings):
         (), description="instruments to fetch, separated by commas; empty: all of the exchange"
     )
     exchange: str = Field("US", description="of codes without a suffix, and of a run for all codes")
+    calendars_ignored: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="exchanges, separated by commas, whose bars are kept on days without a session too"
+    )
+    limit_codes_missing: float = Field(
+        0.5, ge=0, le=1, description="the share of an exchange's codes that may lack a session before a check warns"
+    )
+    limit_standstill: int = Field(
+        20, ge=1, le=40, description="sessions that a close may stand still at no volume before a check warns"
+    )
+    limit_adjustment: float = Field(
+        0.05, gt=0, description="by how much adjusted_close / close may step where close does not, before a check warns"
+    )
     source_url: str | None = Field(None, description="of the EODHD API; empty: the sample market in this process")
     source_token: SecretStr = Field(SecretStr("demo"), description="API token of the source")
     source_requests_per_minute: int | None = Field(
@@ -74,7 +92,7 @@ class Settings(BaseSettings):
     )
     sample_market_codes: int = Field(500, ge=1, description="instruments of the sample market in this process")
 
-    @field_validator("codes", mode="before")
+    @field_validator("codes", "calendars_ignored", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(c.strip() for c in value.split(",") if c.strip()) if isinstance(value, str) else value
@@ -125,6 +143,7 @@ class Settings(BaseSettings):
         if not vault:
             return init_settings, env_settings
         # Imported here: the Azure SDK takes half a second, which runs without a vault need not wait for.
+        require(KEY_VAULT, "ETL_KEY_VAULT_URL")
         from tasks.key_vault import KeyVaultSource  # noqa: PLC0415
 
         return init_settings, env_settings, KeyVaultSource(settings_cls, vault)
@@ -165,6 +184,11 @@ def _refuse_unknown(names: list[str]) -> None:
 
 def _main() -> None:
     """Two lines for each setting: its value, which is never cut short, and where it is from. Neither, on an error."""
+    argparse.ArgumentParser(
+        prog="python -m tasks.settings",
+        description="All settings: what is in force, where each value came from, what it is for. Secrets are masked.",
+        epilog=f"They are set as variables of the environment: {_PREFIX}...",
+    ).parse_args()
     try:
         settings, failure = load_settings(), None
     except EtlError as error:

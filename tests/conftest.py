@@ -1,16 +1,14 @@
 """What all tests share: a clean environment, a Prefect server, and the real prices where they are at hand."""
 
 import os
+import tracemalloc  # noqa: F401 - pytest imports it when it reports what the garbage collector met, also in an import
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
-from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tests.prefect_server import prefect_server
+from tests.servers.prefect_server import prefect_server, used_here
 
 set_hypothesis_home_dir(Path(__file__).parents[1] / ".cache" / "hypothesis")
 
@@ -28,10 +26,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real Prefect server, which flows in this process use too."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as url, temporary_settings({PREFECT_API_URL: url}):
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as url, used_here(url):
         yield url
-        APILogWorker.drain_all()  # else they are sent when the process ends, to a server that is gone
-        EventsWorker.drain_all()
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,1 @@
-"""Production on one machine: the stack, and an emulator of the Azure Batch service."""
+"""Production on one machine: its parts are started, provided with what they need, and stopped."""

@@ -1,7 +1,6 @@
 """`python -m deployments.local`: the whole of production on this machine, until Ctrl-C."""
 
 import argparse
-import fcntl
 import shutil
 import signal
 import sys
@@ -11,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
-from typing import IO
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from deployments.local import services
@@ -28,6 +27,12 @@ _MARK = "stack-of-the-local-production"  # a file in the state folder: only what
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until Ctrl-C or SIGTERM, which is 0; 1 when something keeps it from running, with the reason."""
     options = _parser().parse_args(arguments)
+    if sys.platform == "win32":
+        sys.stderr.write(
+            "The local production needs processes that Windows does not have. Start it in WSL (`wsl --install` brings "
+            "it), where it is as on Linux; flows run on Windows without it.\n"
+        )
+        return 1
     console = Console(highlight=False, soft_wrap=True)
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell that starts it in the background ignores the first
         signal.signal(number, _interrupt)
@@ -53,7 +58,7 @@ def _run(options: argparse.Namespace, state: Path, programs: Programs, console: 
     for program in wanted:
         programs.start(program)
     # Imports Prefect and the SDKs of Azure: seconds, in which the programs start.
-    from deployments.local.furnish import deploy, furnish  # noqa: PLC0415
+    from deployments.local.provision import deploy, provision  # noqa: PLC0415
 
     for program in wanted:
         console.print(f"{program.name} ... ", end="")
@@ -62,13 +67,15 @@ def _run(options: argparse.Namespace, state: Path, programs: Programs, console: 
     address = address_of(state, ports, postgres=options.postgres, image=options.image)
     console.print("Work pool and deployments ... ", end="")
     with programs.to_blame():
-        furnish(address)
+        provision(address)
         programs.start(services.worker(address.prefect, WORK_POOL))
         deploy(address)
     console.print(f"are there, {time.monotonic() - begun:.0f} s after the start")
     console.print(greeting(address, state, programs.logs))
     while True:
         programs.check()
+        for complaint in programs.complaints():
+            console.print(complaint, markup=False, style="red")
         time.sleep(0.5)
 
 
@@ -89,24 +96,23 @@ def _own(state: Path) -> Iterator[Path]:
     if state.exists() and any(state.iterdir()) and not (state / _MARK).exists():
         raise StackError(f"{state} has something in it that is not a stack's. Name another folder by --state.")
     state.mkdir(parents=True, exist_ok=True)
-    with (state / _MARK).open("a") as mark:
-        _lock(mark, state)
+    lock = FileLock(state / _MARK, blocking=False, fallback_to_soft=False, preserve_lock_file=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StackError(
+            f"A stack is running in {state} already. Stop it, or name another folder by --state."
+        ) from None
+    try:
         yield state
+    finally:
+        lock.release()
 
 
 def _forget(state: Path) -> None:
     for path in state.iterdir():
         if path.name not in (_MARK, _LOGS):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _lock(mark: IO[str], state: Path) -> None:
-    try:
-        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise StackError(
-            f"A stack is running in {state} already. Stop it, or name another folder by --state."
-        ) from None
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

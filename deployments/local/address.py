@@ -12,7 +12,7 @@ from deployments.local.services import AZURITE_ACCOUNT, LAKE_BLOCK, Ports, conne
 
 @dataclass(frozen=True)
 class Address:
-    """Of what has been started."""
+    """Where that which was started is found."""
 
     prefect: str  # of the API
     batch: str
@@ -65,5 +65,5 @@ def _write_environment(state: Path, address: Address) -> Path:
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
     lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"\n')
     path = state / "environment"
-    path.write_text("".join(lines), encoding="utf-8")
+    path.write_text("".join(lines), encoding="utf-8", newline="\n")
     return path

@@ -1,20 +1,25 @@
 """Child processes of the stack: each is started once what it needs answers, watched, and stopped in reverse order."""
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from deployments.local import sentinel
+from deployments.local.errors_told import Log
+
 _LINES = 15  # of its log, that tell of a child's end
-_PR_SET_PDEATHSIG = 1
+if sys.platform == "win32":  # where no stack runs
+    _KILL = signal.SIGTERM
+else:
+    _KILL = signal.SIGKILL
 
 
 class StackError(Exception):
@@ -30,18 +35,22 @@ class Program:
     is_ready: Callable[[], bool] | None
     environment: Mapping[str, str] = field(default_factory=dict)
     stop: signal.Signals = signal.SIGTERM
+    user: str | None = None  # and group, where it is not the stack's own
     seconds_to_start: float = 180.0  # on a machine that is busy
 
 
 class Programs:
-    """A context manager: what was started is stopped when it ends, however it ends."""
+    """A context manager: what was started is stopped when it ends, however it ends; a sentinel does it after a kill."""
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
         self._running: dict[str, tuple[Program, subprocess.Popen[bytes]]] = {}
+        self._errors: dict[str, Log] = {}
 
     def __enter__(self) -> Self:
         self.logs.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-I", "-S", sentinel.__file__]
+        self._sentinel = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True)  # noqa: S603
         return self
 
     def __exit__(
@@ -49,9 +58,11 @@ class Programs:
     ) -> None:
         for program, process in reversed(self._running.values()):
             _stop(program, process)
+        self._sentinel.kill()
+        self._sentinel.communicate()
 
     def start(self, program: Program) -> None:
-        """Does not wait until it answers. For the main thread: a child ends with the thread that has begun it."""
+        """Does not wait until it answers."""
         with self.log(program.name).open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - the commands are this package's own
                 [str(word) for word in program.command],
@@ -60,9 +71,15 @@ class Programs:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the stack, which stops its children in order
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - a system call, which needs no lock of any thread
+                user=program.user,
+                group=program.user,
+                extra_groups=[] if program.user else None,
             )
         self._running[program.name] = (program, process)
+        self._errors[program.name] = Log(self.log(program.name))
+        if self._sentinel.stdin:
+            self._sentinel.stdin.write(f"{process.pid} {program.stop.value}\n")
+            self._sentinel.stdin.flush()
 
     def await_answer(self, program: Program) -> None:
         """Raises StackError, with the end of the log, for a program that has ended, or does not answer in time."""
@@ -80,9 +97,15 @@ class Programs:
             if (code := process.poll()) is not None:
                 raise StackError(f"{program.name} has ended with {code}.{self._told(program.name)}")
 
+    def complaints(self) -> Iterator[str]:
+        """What programs have logged as errors since this was asked before, each kind once, and where all of it is."""
+        for name, log in self._errors.items():
+            for complaint in log.news():
+                yield f"{name}: {complaint}\n    More in {log.path}"
+
     @contextmanager
     def to_blame(self) -> Iterator[None]:
-        """Of what fails in here, a child that has ended is the reason: raises StackError for that."""
+        """A child that has ended is the reason for whatever fails in here: raises StackError for that child."""
         try:
             yield
         except Exception:
@@ -93,7 +116,7 @@ class Programs:
         return self.logs / f"{name.lower().replace(' ', '-')}.log"
 
     def _told(self, name: str) -> str:
-        lines = self.log(name).read_text(errors="replace").splitlines()[-_LINES:]
+        lines = self.log(name).read_text(encoding="utf-8", errors="replace").splitlines()[-_LINES:]
         return "".join(f"\n    {line}" for line in lines) + f"\nAll of it is in {self.log(name)}"
 
 
@@ -105,12 +128,5 @@ def _stop(program: Program, process: subprocess.Popen[bytes]) -> None:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:
             process.kill()
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+    sentinel.end_group(process.pid, _KILL)
     process.wait()
-
-
-def _end_with_parent() -> None:
-    """Also when the stack is killed, nothing stays behind (Linux, prctl(2))."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

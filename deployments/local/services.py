@@ -2,15 +2,14 @@
 
 import base64
 import os
-import shutil
 import socket
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from deployments.local.azurite import command as azurite_command
 from deployments.local.programs import Program, StackError
 
 PROJECT = Path(__file__).parents[2]
@@ -29,7 +28,7 @@ LAKE_BLOCK = "local-lake"
 
 @dataclass(frozen=True)
 class Ports:
-    """Of the loopback interface."""
+    """The ports of the loopback interface that programs listen on."""
 
     prefect: int = 4200
     azurite: int = 10000
@@ -70,44 +69,23 @@ def prefect_server(state: Path, port: int) -> Program:
 
 
 def azurite(state: Path, port: int) -> Program:
-    """Raises StackError where there is no Node.js, or Azurite cannot be installed."""
-    main = PROJECT / ".dev" / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
-    node = _on_path("node")
-    if not main.exists():
-        _install_azurite(_on_path("npm"))
+    """Raises StackError where Azurite is not here and cannot be installed."""
     folder = state / "azurite"
     folder.mkdir(parents=True, exist_ok=True)
-    command: list[str | Path] = [node, main, "--blobPort", str(port), "--location", folder, "--silent"]
-    command += ["--skipApiVersionCheck", "--disableTelemetry"]
+    command = azurite_command("--blobPort", str(port), "--location", folder)
     return Program("Azurite", command, lambda: answers(f"http://127.0.0.1:{port}/{AZURITE_ACCOUNT}"))
 
 
 def connection_string(port: int) -> str:
-    """Of the storage account that Azurite is."""
+    """What opens the storage account that Azurite is."""
     account = f"AccountName={AZURITE_ACCOUNT};AccountKey={AZURITE_KEY}"
     return f"DefaultEndpointsProtocol=http;{account};BlobEndpoint=http://127.0.0.1:{port}/{AZURITE_ACCOUNT};"
-
-
-def _on_path(program: str) -> str:
-    if found := shutil.which(program):
-        return found
-    raise StackError(
-        f"Azurite, which stands for Azure Blob Storage here, needs Node.js 20 or newer with npm, and {program} is not "
-        "on PATH. Install them (on Debian: apt-get install nodejs npm) and start again."
-    )
-
-
-def _install_azurite(npm: str) -> None:
-    command = [npm, "ci", "--prefix", str(PROJECT / ".dev"), "--ignore-scripts", "--silent", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise StackError(f"Azurite could not be installed by npm:\n{done.stderr.strip()[-1000:]}")
 
 
 def batch_emulator(state: Path, port: int, image: str | None) -> Program:
     """Runs tasks as processes, or in the image by the container tool that is here."""
     executor = "auto" if image else "processes"
-    command = [sys.executable, "-m", "deployments.local.batch_emulator", "--port", str(port), "--executor", executor]
+    command = [sys.executable, "-m", "azure_batch_emulator", "--port", str(port), "--executor", executor]
     command += ["--account", BATCH_ACCOUNT, "--key", BATCH_KEY]
     # Tasks find this Python as `python`.
     environment = {"PATH": search_path()}
@@ -130,7 +108,7 @@ def worker(api: str, pool: str) -> Program:
 
 
 def search_path() -> str:
-    return f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
 def answers(url: str) -> bool:

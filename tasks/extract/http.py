@@ -17,11 +17,11 @@ from urllib.parse import urlencode
 
 import aiohttp
 import httpx
-from aiolimiter import AsyncLimiter
 from httpx_aiohttp import AiohttpTransport
 
-from tasks.errors import ConfigurationError, EtlError, TransientError, redact
-from tasks.extract.shared_limit import SharedLimit
+from tasks.errors import ConfigurationError, EtlError, TransientError
+from tasks.extract.rate_limit import SharedRateLimit, own_rate_limit
+from tasks.redaction import redact
 
 _Read = TypeVar("_Read")
 _RETRIED = frozenset({408, 425, 429})  # and all from 500 on
@@ -49,13 +49,13 @@ class Answer:
 class Http:
     """An asynchronous context manager around one pool of connections. `shared`: a limit beyond this process's own."""
 
-    def __init__(self, limits: HttpLimits, shared: SharedLimit | None = None) -> None:
+    def __init__(self, limits: HttpLimits, shared: SharedRateLimit | None = None) -> None:
         self._limits = limits
         self._shared = shared
         # The transport alone, without httpx's client: that one logs whole URLs.
         self._transport = AiohttpTransport(_tls(), limits=httpx.Limits(max_connections=limits.connections))
         self._timeout = {"timeout": httpx.Timeout(limits.timeout, pool=None).as_dict()}
-        self._limiter = _limiter(limits.per_minute)
+        self._limiter = own_rate_limit(limits.per_minute)
         self._paused_until = 0.0
 
     async def __aenter__(self) -> Self:
@@ -154,16 +154,6 @@ def _tls() -> ssl.SSLContext:
 def _query(params: tuple[tuple[str, str], ...]) -> str:
     """All codes of a shard are asked for in the same words."""
     return urlencode(params)
-
-
-def _limiter(per_minute: int) -> AsyncLimiter | None:
-    """A second's worth at a time, for a minute's worth would go at once.
-
-    The rate is that of 62 seconds: on top of what a minute lets through come the second's worth at its start, and that
-    of a second that the first request may be on its way."""
-    if not per_minute:
-        return None
-    return AsyncLimiter(max(1.0, per_minute / 62), max(1.0, 62 / per_minute))
 
 
 def _failure(url: str, error: Exception) -> TransientError:

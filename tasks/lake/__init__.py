@@ -6,8 +6,8 @@ compare-and-swap, so that readers see the old one or the new one, whole, and a w
 reads.
 """
 
+from tasks.lake.azure.credentials import LakeCredentials
 from tasks.lake.configured import configured_lake
-from tasks.lake.credentials import LakeCredentials
 from tasks.lake.lake import Change, Lake, LostRaceError, open_lake
 from tasks.lake.reference import SnapshotRef
 

@@ -1,6 +1,6 @@
 """The lake that this process's settings name."""
 
-from tasks.lake.credentials import LakeCredentials
+from tasks.lake.azure.credentials import LakeCredentials
 from tasks.lake.lake import Lake, open_lake
 from tasks.settings import load_settings
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import polars as pl
 import polars.selectors as cs
@@ -11,10 +11,9 @@ import pyarrow.parquet as pq
 from polars import CompatLevel
 from typing_extensions import Buffer
 
+from tasks.choices import FileFormat
 from tasks.errors import ContractError
 from tasks.lake.parquet import ROWS_PER_GROUP
-
-FileFormat = Literal["parquet", "csv"]
 
 _BYTES_PER_GROUP = 64 << 20  # in memory: of wide rows, a group has fewer
 

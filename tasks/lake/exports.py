@@ -13,10 +13,12 @@ import dataframely as dy
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from tasks.choices import FileFormat
 from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError, ContractError
-from tasks.lake.encoding import FileFormat, Written, encoding
+from tasks.lake.encoding import Written, encoding
 from tasks.lake.lake import Lake, LostRaceError
+from tasks.lake.names import check_apart, check_portable
 from tasks.lake.parquet import fingerprint
 from tasks.lake.pointer import new_snapshot, read_pointer, swap_pointer
 from tasks.lake.reference import SnapshotRef
@@ -66,7 +68,11 @@ def publish_export(
     ContractError for columns that change, and for none; LostRaceError when one that began later has ended already."""
     check_name(name)
     partition = name if file_format == "parquet" else f"{name}.{file_format}"
-    snapshot, created = new_snapshot(lake.current(EXPORTS, partition), clock())
+    before = lake.current(EXPORTS, partition)
+    if before is None:
+        check_portable(partition)
+        check_apart(partition, _names(lake))
+    snapshot, created = new_snapshot(before, clock())
     path = f"{_HOME}/{partition}/{snapshot}/part-00000.{file_format}"
     with lake.store.create(path) as file:
         written = Written(file)
@@ -133,6 +139,11 @@ def _check(found: pl.Schema, schema: pl.Schema, rows: int) -> None:
             f"After {rows} rows the columns of an export changed: {', '.join(told) or 'there are new ones'}. Give each "
             "one a type."
         )
+
+
+def _names(lake: Lake) -> set[str]:
+    """The partitions of all exports."""
+    return {entry.path.removeprefix(f"{_HOME}/").partition("/")[0] for entry in lake.store.entries(f"{_HOME}/")}
 
 
 def _publish(lake: Lake, mine: SnapshotRef) -> SnapshotRef:

@@ -4,19 +4,21 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
-from urllib.parse import unquote
 
 import polars as pl
 
 from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError, ContractError, TransientError
+from tasks.files import local_path
 from tasks.lake import parquet
-from tasks.lake.credentials import LakeCredentials
-from tasks.lake.local import LocalStore
+from tasks.lake.azure.credentials import LakeCredentials
+from tasks.lake.damage import gone_files, told
+from tasks.lake.local.store import LocalStore
+from tasks.lake.names import check_portable
 from tasks.lake.pointer import CURRENT, new_snapshot, read_pointer, swap_pointer
 from tasks.lake.reference import SnapshotRef
 from tasks.lake.store import Store
+from tasks.libraries import AZURE_BLOBS, require
 
 _AT_ONCE = 8  # pointers that are read; the SDK keeps ten connections
 _RACES = 100  # lost one after the other before a writer gives up
@@ -38,15 +40,14 @@ def open_lake(url: str, credentials: LakeCredentials | None = None) -> "Lake":
     """A lake by its URL: a folder's path or `file://` URL, or that of a storage account, `https://ACCOUNT.blob.core.windows.net`.
 
     Raises ConfigurationError for what cannot be one."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return Lake(LocalStore(Path(url)))
-    if scheme == "file":
-        return Lake(LocalStore(Path(unquote(rest))))
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme == "file":
+        return Lake(LocalStore(local_path(url)))
     if scheme in ("http", "https"):
         # The Azure SDK takes half a second to import, for which a local lake need not wait.
-        from tasks.lake.account import find_account  # noqa: PLC0415
-        from tasks.lake.azure import AzureStore  # noqa: PLC0415
+        require(AZURE_BLOBS, "A lake in a storage account, as ETL_LAKE_URL names one,")
+        from tasks.lake.azure.account import find_account  # noqa: PLC0415
+        from tasks.lake.azure.store import AzureStore  # noqa: PLC0415
 
         return Lake(AzureStore(find_account(url, credentials or LakeCredentials())))
     raise ConfigurationError(
@@ -77,6 +78,12 @@ class Lake:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = pool.map(self.store.read, pointers)
             return [SnapshotRef.model_validate_json(stored.data) for stored in found if stored]
+
+    def damaged(self, dataset: Dataset) -> list[SnapshotRef]:
+        """The current snapshots of which a file is gone."""
+        current = self.partitions(dataset)
+        there = {entry.path for entry in self.store.entries(f"{_home(dataset)}/")}
+        return [s for s in current if not there.issuperset(s.files) and gone_files(self.store, s)]
 
     def find(self, dataset: Dataset, partition: str, snapshot: str) -> list[str]:
         """The files of a snapshot that need not be the current one: empty where it is gone."""
@@ -116,10 +123,12 @@ class Lake:
         LostRaceError when the race is lost again and again."""
         for _ in range(_RACES):
             current, etag = self._current(dataset, partition)
-            wanted = change(current)
+            with told(self.store, current):
+                wanted = change(current)
             if wanted is None:
                 return current
-            written = self._write(dataset, partition, wanted, run, after=current)
+            with told(self.store, current):
+                written = self._write(dataset, partition, wanted, run, after=current)
             if swap_pointer(self.store, written, etag):
                 return written
             for file in written.files:
@@ -143,6 +152,8 @@ class Lake:
     def _write(
         self, dataset: Dataset, partition: str, change: Change, run: str, after: SnapshotRef | None
     ) -> SnapshotRef:
+        if after is None:
+            check_portable(partition)
         snapshot, created = new_snapshot(after, self._clock())
         files: list[str] = []
         span = _Span(dataset.period)
@@ -159,6 +170,7 @@ class Lake:
             for path in files:
                 self.store.delete(path)
             raise
+        ancestors, from_the_first = SnapshotRef.after(after)
         sizes = {e.path: e.bytes for e in self.store.entries(f"{_home(dataset)}/{partition}/{snapshot}/")}
         return SnapshotRef(
             state=dataset.state,
@@ -174,6 +186,8 @@ class Lake:
             run=run,
             inputs=change.inputs,
             created=created,
+            ancestors=ancestors,
+            from_the_first=from_the_first,
         )
 
 

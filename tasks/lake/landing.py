@@ -26,6 +26,7 @@ Shelf = Literal["done", "failed"]
 
 LEASE = timedelta(minutes=2)
 _UNFINISHED = (".part", ".filepart", ".tmp", ".crdownload")  # what programs call a file that they are still writing
+_LITTER = {"desktop.ini", "thumbs.db"}  # of Windows' Explorer; what a Mac leaves begins with a dot
 _CLAIMS = "landing/_claims"
 
 
@@ -36,7 +37,9 @@ class Landed(BaseModel):
 
     path: str  # below `landing/`
     bytes: int
-    modified: datetime  # UTC
+    dropped: (
+        datetime  # UTC, by the store: a file out of a ZIP archive is as old as its drop, whatever its own time says
+    )
 
     @property
     def name(self) -> str:
@@ -50,8 +53,8 @@ class Landed(BaseModel):
     @property
     def id(self) -> str:
         """The same for whoever takes this drop, and unique."""
-        digest = hashlib.sha256(f"{self.path} {self.modified.isoformat()} {self.bytes}".encode()).hexdigest()
-        return f"{self.modified:%Y%m%dT%H%M%S}Z-{digest[:8]}"
+        digest = hashlib.sha256(f"{self.path} {self.dropped.isoformat()} {self.bytes}".encode()).hexdigest()
+        return f"{self.dropped:%Y%m%dT%H%M%S}Z-{digest[:8]}"
 
 
 class Landing:
@@ -66,12 +69,13 @@ class Landing:
     def waiting(self, patterns: Sequence[str] = ("*",)) -> list[Landed]:
         """The files to be taken whose path fits one of the patterns (`*.csv`, `acme/*`), in the order of their drop.
 
-        Names that begin with a dot or an underscore, or end as those of unfinished files do, are nobody's business."""
+        Names that begin with a dot or an underscore, or end as those of unfinished files do, are nobody's business; nor
+        is what Excel lays beside a file that is open in it (`~$...`)."""
         self._claims.forget_old()
         self._keep("landing")
         found = [_landed(entry) for entry in self._store.entries("landing/") if _is_dropped(entry)]
         wanted = [file for file in found if any(fnmatchcase(file.path, pattern) for pattern in patterns)]
-        return sorted(wanted, key=lambda file: (file.modified, file.path))
+        return sorted(wanted, key=lambda file: (file.dropped, file.path))
 
     @contextmanager
     def taking(self, file: Landed, run: str) -> Iterator[bool]:
@@ -124,7 +128,8 @@ class Landing:
 
 
 def _landed(entry: Entry) -> Landed:
-    return Landed(path=entry.path.removeprefix("landing/"), bytes=entry.bytes, modified=entry.modified)
+    dropped = max(entry.modified, entry.arrived or entry.modified)
+    return Landed(path=entry.path.removeprefix("landing/"), bytes=entry.bytes, dropped=dropped)
 
 
 def _is_dropped(entry: Entry) -> bool:
@@ -132,5 +137,7 @@ def _is_dropped(entry: Entry) -> bool:
     return (
         parts[0] not in ("done", "failed")
         and not any(part.startswith((".", "_")) for part in parts)
+        and not parts[-1].startswith("~$")
         and not parts[-1].lower().endswith(_UNFINISHED)
+        and parts[-1].lower() not in _LITTER
     )

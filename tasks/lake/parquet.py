@@ -1,8 +1,10 @@
 """Frames to Parquet files of a bounded size, and back as one lazy frame."""
 
+import ctypes
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -37,9 +39,14 @@ def write(frame: pl.DataFrame, file: BinaryIO) -> None:
     except pl.exceptions.ComputeError as error:
         # polars writes by itself, and then has the operating system's error in its text only.
         if found := re.search(r"os error (\d+)", str(error)):
-            number = int(found[1])
-            raise OSError(number, os.strerror(number)) from error
+            raise _system_error(int(found[1])) from error
         raise
+
+
+def _system_error(number: int) -> OSError:
+    if sys.platform == "win32":
+        return ctypes.WinError(number)
+    return OSError(number, os.strerror(number))
 
 
 def fingerprint(schema: pl.Schema) -> str:

@@ -3,6 +3,7 @@
 import secrets
 from datetime import datetime, timedelta
 
+from tasks.lake.names import check_apart
 from tasks.lake.reference import SnapshotRef
 from tasks.lake.store import Store
 
@@ -10,9 +11,15 @@ CURRENT = "_current.json"
 
 
 def read_pointer(store: Store, partition: str) -> tuple[SnapshotRef | None, str | None]:
-    """The snapshot that is current in a partition, `STATE/DATASET/PARTITION`, and the tag of its pointer."""
+    """The snapshot that is current in a partition, `STATE/DATASET/PARTITION`, and the tag of its pointer.
+
+    Raises ConfigurationError where the folder is another partition's, whose name a disk takes for the same."""
     stored = store.read(f"{partition}/{CURRENT}")
-    return (SnapshotRef.model_validate_json(stored.data), stored.etag) if stored else (None, None)
+    if stored is None:
+        return None, None
+    found = SnapshotRef.model_validate_json(stored.data)
+    check_apart(partition, [f"{found.state}/{found.dataset}/{found.partition}"])
+    return found, stored.etag
 
 
 def swap_pointer(store: Store, snapshot: SnapshotRef, etag: str | None) -> bool:

@@ -22,6 +22,7 @@ class Entry:
     path: str
     bytes: int
     modified: datetime  # UTC
+    arrived: datetime | None = None  # UTC: when it came here, where that is known; a copy may keep its original's time
 
 
 class Store(Protocol):

@@ -5,17 +5,28 @@ import asyncio
 from prefect import get_run_logger, task
 from prefect.runtime import flow_run
 
+from tasks.database.dialects.failure import LockedError
 from tasks.datasets import CATALOGUE, Dataset
 from tasks.errors import ConfigurationError
 from tasks.lake import configured_lake
 from tasks.load.changes import changes
-from tasks.load.dialects.failure import LockedError
 from tasks.load.ledger import RunRow
-from tasks.load.part import LoadResult
+from tasks.load.load_result import LoadResult
 from tasks.load.warehouse import open_warehouse
 from tasks.settings import load_settings
+from tasks.window import Window
 
-__all__ = ["LoadResult", "RunRow", "load_dataset", "load_table", "record_run", "remove_staging", "require_warehouse"]
+__all__ = [
+    "LoadResult",
+    "RunRow",
+    "find_differences",
+    "load_dataset",
+    "load_table",
+    "reconcile_table",
+    "record_run",
+    "remove_staging",
+    "require_warehouse",
+]
 
 
 async def require_warehouse() -> None:
@@ -36,6 +47,23 @@ async def load_dataset(dataset: Dataset) -> LoadResult:
 
 
 @task
+async def find_differences(window: Window | None = None) -> dict[str, dict[str, str]]:
+    """What the warehouse has otherwise than the lake it was loaded from, by dataset and partition.
+
+    Of the years that have a day in the window, or of all. Nothing is changed."""
+    found = await asyncio.to_thread(_compare, window)
+    for dataset, partitions in found.items():
+        get_run_logger().info("%s: %d partitions differ from the lake", dataset, len(partitions))
+    return found
+
+
+@task(task_run_name="reconcile_table {table}")
+async def reconcile_table(table: str, *, lake_is_right: bool) -> LoadResult:
+    """As `load_table`, and also what was loaded and is otherwise now; whatever goes, if the lake is right."""
+    return await _logged_load(_dataset(table), again=True, lake_is_right=lake_is_right)
+
+
+@task
 async def record_run(row: RunRow) -> None:
     """Writes the run's row of `etl_runs`."""
     await asyncio.to_thread(_record, row)
@@ -53,8 +81,8 @@ async def remove_staging() -> list[str]:
     return found
 
 
-async def _logged_load(dataset: Dataset) -> LoadResult:
-    result = await asyncio.to_thread(_load, dataset, str(flow_run.id))
+async def _logged_load(dataset: Dataset, *, again: bool = False, lake_is_right: bool = False) -> LoadResult:
+    result = await asyncio.to_thread(_load, dataset, str(flow_run.id), again=again, lake_is_right=lake_is_right)
     text = "%s: %d rows inserted, %d updated, %d deleted"
     get_run_logger().info(text, dataset.table, result.inserted, result.updated, result.deleted)
     return result
@@ -65,18 +93,32 @@ def _open_once() -> None:
         pass
 
 
-def _load(dataset: Dataset, run: str) -> LoadResult:
+def _load(dataset: Dataset, run: str, *, again: bool, lake_is_right: bool) -> LoadResult:
     settings = load_settings()
     lake = configured_lake()
     with open_warehouse(settings.warehouse_url) as warehouse:
-        result = warehouse.load(dataset, changes(lake, dataset, warehouse.loaded(dataset)), mode="upsert", run=run)
+        differing = warehouse.compare(lake, dataset) if again else ()
+        result = warehouse.load(
+            dataset,
+            changes(lake, dataset, warehouse.loaded(dataset), differing),
+            run=run,
+            largest_deletion=settings.largest_deletion,
+            lake_is_right=lake_is_right,
+        )
         warehouse.ensure_views()
         return result
 
 
+def _compare(window: Window | None) -> dict[str, dict[str, str]]:
+    lake = configured_lake()
+    with open_warehouse(load_settings().warehouse_url) as warehouse:
+        found = {d.name: warehouse.compare(lake, d, window) for d in CATALOGUE if d.table}
+    return {name: partitions for name, partitions in found.items() if partitions}
+
+
 def _remove_staging() -> list[str]:
     with open_warehouse(load_settings().warehouse_url) as warehouse:
-        return warehouse.remove_leftovers()
+        return warehouse.remove_abandoned_staging()
 
 
 def _record(row: RunRow) -> None:

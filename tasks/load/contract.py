@@ -7,10 +7,10 @@ import dataframely as dy
 import sqlalchemy as sa
 from sqlalchemy.schema import AddConstraint, CreateTable
 
+from tasks.database.connection import Connection
+from tasks.database.dialects.dialect import Dialect
+from tasks.database.dialects.statements import AddColumn
 from tasks.errors import ContractError
-from tasks.load.connection import Connection
-from tasks.load.dialects.dialect import Dialect
-from tasks.load.statements import AddColumn
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def ensure(
 
 
 def add_key(connection: Connection, table: sa.Table) -> None:
-    """Of a table that was made without one. Raises ContractError if two rows have the same."""
+    """Gives a table that was made without a key its primary key. Raises ContractError if two rows have the same."""
     connection.execute(AddConstraint(table.primary_key))
 
 

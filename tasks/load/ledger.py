@@ -8,9 +8,9 @@ import polars as pl
 import sqlalchemy as sa
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from tasks.database.connection import Connection
 from tasks.load import contract, staging
-from tasks.load.connection import Connection
-from tasks.load.part import Part
+from tasks.load.request import Part
 
 LOADS = "etl_loads"
 RUNS = "etl_runs"
@@ -44,6 +44,7 @@ class Runs(dy.Schema):
     duplicates = dy.Int64()
     revised = dy.Int64()
     loaded = dy.Int64()
+    withdrawn = dy.Int64(nullable=True)  # NULL in rows of runs that did not count them
 
 
 class RunRow(BaseModel):
@@ -65,6 +66,7 @@ class RunRow(BaseModel):
     duplicates: int = 0
     revised: int = 0
     loaded: int = 0
+    withdrawn: int = 0
 
 
 _TYPES = pl.Schema({name: column.dtype for name, column in Loads.columns().items()})

@@ -7,11 +7,13 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable, DropTable
 
+from tasks.database.connection import Connection, scalar
+from tasks.database.dialects import statements
+from tasks.database.dialects.dialect import Dialect
+from tasks.database.dialects.staging_names import STAGING
 from tasks.errors import ContractError
-from tasks.load import statements
-from tasks.load.connection import Connection, scalar
-from tasks.load.leftovers import STAGING
-from tasks.load.part import LoadResult
+from tasks.load.load_result import LoadResult
+from tasks.window import Window
 
 
 def ingest(connection: Connection, target: sa.Table, rows: pl.DataFrame) -> LoadResult:
@@ -23,14 +25,16 @@ def ingest(connection: Connection, target: sa.Table, rows: pl.DataFrame) -> Load
 
 def append(connection: Connection, target: sa.Table, rows: pl.DataFrame) -> LoadResult:
     with _staged(connection, target, rows) as staging:
-        inserted = connection.execute(statements.insert_from(target, staging))
+        inserted = connection.execute(
+            sa.insert(target).from_select([c.name for c in staging.columns], sa.select(staging))
+        )
     _agree(target.name, read=rows.height, affected=inserted)
     return LoadResult(inserted=inserted)
 
 
 def upsert(connection: Connection, target: sa.Table, rows: pl.DataFrame) -> LoadResult:
     with _staged(connection, target, rows) as staging:
-        matched, differing = map(int, connection.fetch(statements.compare(target, staging, connection.dialect)).row(0))
+        matched, differing = map(int, connection.fetch(_compare(target, staging, connection.dialect)).row(0))
         merge = connection.dialect.upsert(target, staging)
         affected = sum(connection.execute(statement) for statement in merge)
     inserted = rows.height - matched
@@ -50,6 +54,12 @@ def delete(connection: Connection, target: sa.Table, keys: pl.DataFrame) -> Load
     return LoadResult(deleted=deleted)
 
 
+def delete_window(connection: Connection, target: sa.Table, period: str, window: Window) -> LoadResult:
+    """Deletes the rows whose period is in the window."""
+    due = sa.delete(target).where(target.c[period].between(window.first, window.last))
+    return LoadResult(deleted=connection.execute(due))
+
+
 @contextmanager
 def _staged(connection: Connection, target: sa.Table, rows: pl.DataFrame) -> Iterator[sa.Table]:
     columns = [sa.Column(name, target.c[name].type) for name in rows.columns]
@@ -61,6 +71,15 @@ def _staged(connection: Connection, target: sa.Table, rows: pl.DataFrame) -> Ite
     _agree(staging.name, read=rows.height, written=written, staged=staged)
     yield staging
     connection.execute(DropTable(staging))  # after a failure the rollback does it
+
+
+def _compare(target: sa.Table, staging: sa.Table, dialect: Dialect) -> sa.ClauseElement:
+    """One row: `matched`, the staged rows whose key the target has; `differing`, those of them with another value."""
+    differs = sa.case((statements.differing(target, staging, dialect), statements.ONE), else_=sa.literal_column("0"))
+    return sa.select(
+        sa.func.count().label("matched"),
+        sa.func.coalesce(sa.func.sum(differs), sa.literal_column("0")).label("differing"),
+    ).select_from(staging.join(target, statements.same_key(target, staging, dialect)))
 
 
 def _agree(table: str, **counts: int) -> None:

@@ -6,8 +6,8 @@ from types import MappingProxyType
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateView, DropView
 
+from tasks.database.connection import Connection
 from tasks.datasets import DATA_QUALITY, PRICE_MEASURES, PRICES, Dataset
-from tasks.load.connection import Connection
 from tasks.load.contract import described
 
 

@@ -1,30 +1,24 @@
 """The warehouse: a SQL store that takes what changed in the lake, whole or not at all."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-import polars as pl
-import sqlalchemy as sa
 from pydantic import SecretStr
 
+from tasks.database.connection import Connection
+from tasks.database.schemes import LOCK_TIMEOUT, open_connection
+from tasks.database.transaction import writing
 from tasks.datasets import Dataset
-from tasks.errors import ConfigurationError
-from tasks.load import contract, ledger, leftovers, statements, streaming, views
-from tasks.load.connection import Connection
+from tasks.lake import Lake
+from tasks.load import abandoned_staging, contract, ledger, views
+from tasks.load.comparison.compare import compare
 from tasks.load.ledger import RunRow
-from tasks.load.order import Order
-from tasks.load.part import NOTHING, LoadResult, Mode, Part
-from tasks.load.schemes import open_connection
-from tasks.load.transaction import reading, writing
+from tasks.load.load_result import LoadResult
+from tasks.load.request import LoadRequest, Mode, Part
 from tasks.load.transfer import Transfer
 from tasks.window import Window
-
-__all__ = ["NOTHING", "LoadResult", "Mode", "Part", "RunRow", "Warehouse", "open_warehouse"]
-
-LOCK_TIMEOUT = 30.0
-ROWS_PER_BATCH = 100_000
 
 
 def _utc_now() -> datetime:
@@ -58,20 +52,29 @@ class Warehouse:
         *,
         run: str,
         window: Window | None = None,
+        largest_deletion: float = 1.0,
+        lake_is_right: bool = False,
     ) -> LoadResult:
         """Brings the parts into the dataset's table and the ledger, in one transaction.
 
         Parts are taken one at a time while the transaction is open. Those whose snapshot the table has are skipped.
         Mode `append` inserts, `upsert` inserts or updates by key, `replace` first deletes what is in `window`
         (by the dataset's period column). The rows in `deleted` go in any mode.
+        More than a share of a partition, `largest_deletion`, is not deleted, nor anything deleted or changed for a
+        part that does not continue what was loaded, unless somebody said that the lake is right.
 
         After any error the store is as before. ContractError: rows or table break the contract, or counts do not
         agree. TransientError: the lock did not come in time, or another run came first. ConfigurationError: the
         store cannot be written, or the arguments make no sense. FatalError: the disk is full, or the store is broken.
+        LossError, a FatalError: more would be deleted than may be.
         """
-        order = Order(dataset, mode, run, window)
+        request = LoadRequest(dataset, mode, run, window, largest_deletion, lake_is_right)
         with writing(self._connection):
-            return Transfer(self._connection, order, self._clock).run(parts)
+            return Transfer(self._connection, request, self._clock).run(parts)
+
+    def compare(self, lake: Lake, dataset: Dataset, window: Window | None = None) -> dict[str, str]:
+        """What the table has otherwise than the lake, by partition: see `comparison.compare`."""
+        return compare(self._connection, lake, dataset, window)
 
     def record_run(self, row: RunRow) -> None:
         """Writes the row to `etl_runs`, in place of an earlier one of the same run."""
@@ -83,43 +86,12 @@ class Warehouse:
         with writing(self._connection):
             return views.ensure_views(self._connection)
 
-    def remove_leftovers(self) -> list[str]:
+    def remove_abandoned_staging(self) -> list[str]:
         """Drops the staging tables of loads that died, never one in use: no load is at work meanwhile.
 
         Returns their names. Raises LockedError, a TransientError, where one does not end within the deadline."""
         with writing(self._connection):
-            return leftovers.remove_leftovers(self._connection)
-
-    def query(
-        self,
-        sql: str,
-        params: Mapping[str, object] | None = None,
-        types: Mapping[str, pl.DataType] | None = None,
-    ) -> pl.DataFrame:
-        """The answer to a query. Values are bound: `:name` in the text, a list for `IN :name`.
-
-        Columns come as the store keeps them (in SQLite dates are text); those named in `types`, such as
-        `PRICES.polars_schema`, come in these types. ConfigurationError: the store refuses the query.
-        """
-        found = self._connection.fetch(statements.text(sql, params or {}))
-        return self._connection.dialect.restored(found, types or {})
-
-    def stream(
-        self, sql: str, params: Mapping[str, object] | None = None, rows_per_batch: int = ROWS_PER_BATCH
-    ) -> Iterator[pl.DataFrame]:
-        """The answer to a query in batches of so many rows; of an empty answer, one without rows.
-
-        Values are bound as in `query`, and columns come as the store keeps them. One batch is in memory at a time.
-        The query is a transaction that changes nothing: where the store can, it refuses to, and everywhere it is
-        undone at the end. Until the last batch was taken, or the iterator closed, the warehouse does nothing else.
-        """
-        if rows_per_batch < 1:
-            raise ConfigurationError(f"An answer cannot come in batches of {rows_per_batch} rows. Give 1 or more.")
-        return self._streamed(statements.text(sql, params or {}), rows_per_batch)
-
-    def _streamed(self, query: sa.ClauseElement, rows: int) -> Iterator[pl.DataFrame]:
-        with reading(self._connection):
-            yield from streaming.batches(self._connection, query, rows)
+            return abandoned_staging.remove_abandoned_staging(self._connection)
 
 
 def open_warehouse(

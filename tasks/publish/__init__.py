@@ -6,14 +6,19 @@ from dataclasses import replace
 
 from prefect import get_run_logger, task
 from prefect.artifacts import acreate_markdown_artifact
+from prefect.runtime import flow_run
 
+from tasks.datasets import WITHDRAWN_PRICES, WITHDRAWN_VENDOR_VALUES
+from tasks.errors import ConfigurationError
 from tasks.lake import configured_lake
+from tasks.lake.fetches import count_outcomes
+from tasks.libraries import AZURE_IDENTITY, DASHBOARD, require
 from tasks.publish.dashboard import RunFigures
-from tasks.publish.outcomes import count_outcomes
-from tasks.publish.page import can_be_drawn, write_page
+from tasks.publish.page import write_page
 from tasks.publish.quality_summary import Judged, quality_markdown
 from tasks.publish.summary import Checked, markdown
 from tasks.publish.vendor_summary import FileReport, vendor_markdown
+from tasks.publish.withdrawn import name_withdrawn
 from tasks.settings import load_settings
 from tasks.window import Window
 
@@ -30,9 +35,13 @@ __all__ = [
 @task
 async def publish_summary(figures: RunFigures, state: str, checks: Sequence[Checked]) -> tuple[RunFigures, str]:
     """Writes the run summary as an artifact. Returns the figures with the outcomes of codes, and the summary."""
-    counts = await asyncio.to_thread(count_outcomes, configured_lake(), figures.window)
+    lake = configured_lake()
+    counts = await asyncio.to_thread(count_outcomes, lake, figures.window)
+    gone = figures.rows_withdrawn
+    withdrawn = await asyncio.to_thread(name_withdrawn, lake, WITHDRAWN_PRICES, str(flow_run.id)) if gone else ()
     complete = replace(
         figures,
+        withdrawn=withdrawn,
         codes_asked=sum(counts.values()),
         codes_fetched=counts.get("fetched", 0),
         codes_empty=counts.get("empty", 0),
@@ -51,8 +60,10 @@ async def publish_dashboard(figures: RunFigures) -> str | None:
     settings = load_settings()
     if settings.dashboard_path is None:
         return None
-    if not can_be_drawn():
-        get_run_logger().warning("No dashboard page: pip install 'prefect-on-azure-batch[dashboard]'")
+    try:
+        require(DASHBOARD, "The dashboard page")
+    except ConfigurationError as error:  # the image of Batch tasks is built without it
+        get_run_logger().warning("%s ETL_DASHBOARD_PATH= asks for none.", error)
         return None
     path = await asyncio.to_thread(write_page, configured_lake(), figures, settings.dashboard_path)
     get_run_logger().info("Dashboard: %s", path)
@@ -62,7 +73,11 @@ async def publish_dashboard(figures: RunFigures) -> str | None:
 @task
 async def publish_vendor_summary(files: Sequence[FileReport], inserted: int, updated: int, deleted: int) -> str:
     """Writes what became of vendor files as an artifact. Returns its text."""
-    text = vendor_markdown(files, inserted, updated, deleted)
+    withdrawn: tuple[str, ...] = ()
+    if any(file.withdrawn for file in files):
+        lake = configured_lake()
+        withdrawn = await asyncio.to_thread(name_withdrawn, lake, WITHDRAWN_VENDOR_VALUES, str(flow_run.id))
+    text = vendor_markdown(files, inserted, updated, deleted, withdrawn)
     await acreate_markdown_artifact(text, key="vendor-files", description=f"{len(files)} vendor files")
     return text
 
@@ -80,7 +95,8 @@ async def refresh_semantic_model() -> str:
     """Returns the id of the refresh, once that has ended well."""
     settings = load_settings()
     # Imported here: the Azure SDK takes half a second, which runs without Power BI need not wait for.
-    from tasks.publish.power_bi_access import open_power_bi, wanted_model  # noqa: PLC0415
+    require(AZURE_IDENTITY, "The refresh of Power BI, for which ETL_POWER_BI_DATASET asks,")
+    from tasks.publish.power_bi.access import open_power_bi, wanted_model  # noqa: PLC0415
 
     model = wanted_model(settings)
     async with open_power_bi(settings) as power_bi:

@@ -41,6 +41,7 @@ def markdown(figures: RunFigures, state: str, checks: Sequence[Checked]) -> str:
             _row("codes asked for", f.codes_asked, f"= {outcomes}"),
             _row("rows received", f.rows_received, f"= {received}"),
             _row("rows revised", f.rows_revised, "of the published: the source now says otherwise"),
+            _row("rows withdrawn", f.rows_withdrawn, _withdrawn(f)),
             _row("rows loaded", f.loaded_inserted + f.loaded_updated, loaded),
             "",
             "| check | result | found |",
@@ -48,6 +49,13 @@ def markdown(figures: RunFigures, state: str, checks: Sequence[Checked]) -> str:
             *(f"| {c.check} | {_verdict(c)} | {_cell(c.detail)} |" for c in checks),
         ]
     )
+
+
+def _withdrawn(figures: RunFigures) -> str:
+    """The equation of the stored rows has them too: before + added - withdrawn = after."""
+    more = figures.rows_withdrawn - len(figures.withdrawn)
+    named = ", ".join(figures.withdrawn) + (f" and {more:,} more" if more > 0 and figures.withdrawn else "")
+    return f"of the stored, and removed: the source does not give them any more{': ' if named else ''}{named}"
 
 
 def _row(what: str, count: int, of_which: str) -> str:

@@ -24,14 +24,17 @@ class FileReport(BaseModel):
     revised: int = 0  # of the published: an earlier file said otherwise
     quarantined: int = 0
     duplicates: int = 0
+    withdrawn: int = 0  # of the values of earlier files: its cells for them have none
 
     @property
     def empty(self) -> int:
         return self.cells - self.values
 
 
-def vendor_markdown(files: Sequence[FileReport], inserted: int, updated: int, deleted: int) -> str:
-    """Cells and values with their equations, what was loaded, and each file."""
+def vendor_markdown(
+    files: Sequence[FileReport], inserted: int, updated: int, deleted: int, withdrawn: Sequence[str] = ()
+) -> str:
+    """Cells and values with their equations, what was loaded, and each file. `withdrawn` names the first of these."""
     counts = Counter(f.outcome for f in files)
 
     def total(name: str) -> int:
@@ -50,12 +53,20 @@ def vendor_markdown(files: Sequence[FileReport], inserted: int, updated: int, de
             _row("cells of dates", total("cells"), f"= {total('values'):,} values + {total('empty'):,} empty"),
             _row("values received", total("values"), values),
             _row("values revised", total("revised"), "of the published: an earlier file said otherwise"),
+            _row("values withdrawn", total("withdrawn"), _withdrawn(total("withdrawn"), withdrawn)),
             _row("rows loaded", inserted + updated, f"{inserted:,} inserted, {updated:,} updated, {deleted:,} deleted"),
             "",
             "| file | outcome | values | in quarantine | reason |",
             "|---|---|---:|---:|---|",
             *(_file(f) for f in files),
         ]
+    )
+
+
+def _withdrawn(count: int, named: Sequence[str]) -> str:
+    more = f" and {count - len(named):,} more" if named and count > len(named) else ""
+    return (
+        f"of earlier files, and removed: the cell has no value any more{': ' if named else ''}{', '.join(named)}{more}"
     )
 
 

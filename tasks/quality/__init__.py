@@ -1,7 +1,7 @@
 """The Prefect tasks that judge data."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -9,16 +9,17 @@ from prefect import get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
 from prefect.runtime import flow_run
 
+from tasks.choices import StoredDataset
 from tasks.datasets import FETCHES
 from tasks.lake import configured_lake
 from tasks.quality import report, stored, trend
-from tasks.quality.checks import Check
+from tasks.quality.checks import Check, Limits
 from tasks.quality.report import errors, refuse
-from tasks.quality.stored import StoredDataset
 from tasks.quality.trend import Result
+from tasks.settings import load_settings
 from tasks.window import Window
 
-__all__ = ["Check", "Result", "StoredDataset", "check_prices", "check_stored", "errors", "refuse"]
+__all__ = ["Check", "Result", "check_prices", "check_stored", "errors", "refuse"]
 
 
 @task
@@ -26,7 +27,7 @@ async def check_prices(window: Window) -> list[Check]:
     """Judges the window's prices, and keeps the results in `published/data_quality` and as an artifact."""
     lake = configured_lake()
     fetches = lake.partitions(FETCHES, f"window={window}/")
-    results = await asyncio.to_thread(report.check_prices, lake, window, fetches, str(flow_run.id))
+    results = await asyncio.to_thread(report.check_prices, lake, window, fetches, str(flow_run.id), _limits())
     for result in results:
         if not result.passed:
             get_run_logger().warning("%s %s: %s", result.severity, result.check, result.detail)
@@ -37,9 +38,13 @@ async def check_prices(window: Window) -> list[Check]:
 
 
 @task
-async def check_stored(window: Window, datasets: Sequence[StoredDataset]) -> list[Result]:
-    """Judges what is stored of the window, and appends the results to `published/quality_results`. No dataset: all."""
-    results = await asyncio.to_thread(_check_stored, window, datasets, str(flow_run.id))
+async def check_stored(
+    window: Window, datasets: Sequence[StoredDataset], differences: Mapping[str, Mapping[str, str]]
+) -> list[Result]:
+    """Judges what is stored of the window, and appends the results to `published/quality_results`. No dataset: all.
+
+    `differences` is what the warehouse has otherwise than the lake, by dataset and partition."""
+    results = await asyncio.to_thread(_check_stored, window, datasets, differences, str(flow_run.id))
     for result in results:
         if not result.passed:
             text = "%s %s of %s: %s"
@@ -47,8 +52,15 @@ async def check_stored(window: Window, datasets: Sequence[StoredDataset]) -> lis
     return results
 
 
-def _check_stored(window: Window, datasets: Sequence[StoredDataset], run: str) -> list[Result]:
+def _check_stored(
+    window: Window, datasets: Sequence[StoredDataset], differences: Mapping[str, Mapping[str, str]], run: str
+) -> list[Result]:
     lake = configured_lake()
-    found = stored.check_stored(lake, window, datasets)
+    found = stored.check_stored(lake, window, datasets, differences, _limits())
     trend.keep_results(lake, window, found, run, datetime.now(UTC))
     return trend.results_of(lake, run)
+
+
+def _limits() -> Limits:
+    settings = load_settings()
+    return Limits(settings.limit_codes_missing, settings.limit_standstill, settings.limit_adjustment)

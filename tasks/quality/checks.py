@@ -10,13 +10,25 @@ from typing import Literal
 
 import polars as pl
 
-Severity = Literal["error", "warning"]
+from tasks.lake.fetches import MISSING
 
-MISSING = ("unknown", "refused", "failed")  # outcomes of a code that no usable answer came for
+Severity = Literal["error", "warning"]
 
 _NAMED = 20  # codes or rows at most in a detail
 _JUMP = 0.5  # of a day's adjusted close, up or down
 _FEWEST_ROWS = 0.5  # per session, of what the sessions before had
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a user may set: beyond these a check warns."""
+
+    codes_missing: float = 0.5  # share of an exchange's codes that may lack a session
+    standstill: int = 20  # sessions at no volume and the same close
+    adjustment: float = 0.05  # of a step of adjusted_close / close that the close does not show
+
+
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -29,23 +41,24 @@ class Check:
     detail: str
 
 
-def stored_rows(rows: int) -> Check:
-    """How many rows there are: none at all is an error, for nothing else could fail of them."""
-    return Check("rows", "error", rows > 0, float(rows), 1.0, f"{rows} rows stored")
+def stored_rows(rows: int, *, due: bool) -> Check:
+    """How many rows there are: none at all where some are due is an error, for nothing else could fail of them."""
+    detail = f"{rows} rows stored" if rows or due else "0 rows stored, and none is due in these days"
+    return Check("rows", "error", rows > 0 or not due, float(rows), 1.0, detail)
 
 
 def contract(broken: Mapping[str, int]) -> Check:
     """Rows that break the contract by what they break, counted once for each: the contract may be younger than they."""
     found = [f"{rule.replace('|', ' ')}: {rows} rows" for rule, rows in sorted(broken.items()) if rows]
     total = float(sum(broken.values()))
-    return Check("contract", "error", not found, total, 0.0, _listed("rules broken", found))
+    return Check("contract", "error", not found, total, 0.0, listed("rules broken", found))
 
 
 def measured(without: pl.DataFrame, too_many: pl.DataFrame) -> Check:
     """Keys that have no measure, and measures that are of nothing: the measures are not those of what is stored."""
     found = [" ".join(map(str, key)) for key in without.rows()]
     found += [f"{' '.join(map(str, key))} (of nothing)" for key in too_many.rows()]
-    return Check("measured", "error", not found, float(len(found)), 0.0, _listed("keys disagree", found))
+    return Check("measured", "error", not found, float(len(found)), 0.0, listed("keys disagree", found))
 
 
 def completeness(fetches: pl.DataFrame) -> Check:
@@ -57,7 +70,7 @@ def completeness(fetches: pl.DataFrame) -> Check:
     named = [
         f"{code} ({outcome}: {reason})" for code, outcome, reason in missing.select("code", "outcome", "reason").rows()
     ]
-    return Check("completeness", "error" if share == 1 else "warning", not named, share, 0.0, _listed("missing", named))
+    return Check("completeness", "error" if share == 1 else "warning", not named, share, 0.0, listed("missing", named))
 
 
 def freshness(latest: pl.DataFrame, expected: pl.DataFrame) -> Check:
@@ -72,7 +85,7 @@ def freshness(latest: pl.DataFrame, expected: pl.DataFrame) -> Check:
     found = [f"no prices of {name}" for name in silent]
     found += [f"last session of {name} {last}, expected {day}" for name, day, last in behind.rows()]
     stopped = awaited.filter(pl.col("date") < pl.col("expected")).sort("date", "code").select("code", "date")
-    found.append(_listed("codes without the last session", [f"{code} (last {day})" for code, day in stopped.rows()]))
+    found.append(listed("codes without the last session", [f"{code} (last {day})" for code, day in stopped.rows()]))
     days = max(((day - last).days for _, day, last in behind.rows()), default=0)
     value = None if silent else float(days)
     return Check("freshness", "warning", value == 0, value, 0.0, "; ".join(found)[:1000])
@@ -91,7 +104,7 @@ def ohlc_order(disordered: pl.DataFrame, bars: int) -> Check:
     """The share of the bars that are `disordered`."""
     share = disordered.height / bars if bars else 0.0
     named = [f"{code} {day}" for code, day in disordered.rows()]
-    return Check("ohlc_order", "warning", not named, share, 0.0, _listed("bars", named))
+    return Check("ohlc_order", "warning", not named, share, 0.0, listed("bars", named))
 
 
 def find_disordered(prices: pl.DataFrame) -> pl.DataFrame:
@@ -103,7 +116,7 @@ def find_disordered(prices: pl.DataFrame) -> pl.DataFrame:
 def jumps(found: pl.DataFrame) -> Check:
     """Days on which an adjusted close jumped, as `find_jumps` finds them."""
     named = [f"{code} {day} {change:+.0%}" for code, day, change in found.rows()]
-    return Check("jumps", "warning", not named, float(len(named)), 0.0, _listed("jumps", named))
+    return Check("jumps", "warning", not named, float(len(named)), 0.0, listed("jumps", named))
 
 
 def find_jumps(prices: pl.DataFrame) -> pl.DataFrame:
@@ -114,6 +127,24 @@ def find_jumps(prices: pl.DataFrame) -> pl.DataFrame:
     change = pl.col("adjusted_close") / pl.col("adjusted_close").shift(1).over("code") - 1
     found = prices.sort("code", "date").select("code", "date", change=change)
     return found.filter(pl.col("change").abs() > _JUMP)
+
+
+def standstill(found: pl.DataFrame, limit: int) -> Check:
+    """Prices that stood still, as `find_standstills` finds them."""
+    named = [f"{code} ({sessions} sessions up to {last})" for code, last, sessions in found.rows()]
+    detail = listed("prices stood still at no volume", named)
+    return Check("standstill", "warning", not named, float(len(named)), float(limit), detail)
+
+
+def find_standstills(prices: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """`code, date, sessions` of closes that were the same at no volume for more sessions than the limit, and how many.
+
+    The date is the last of these: a source that has lost sight of a code may repeat its last bar for ever."""
+    still = (pl.col("volume") == 0) & (pl.col("close") == pl.col("close").shift(1).over("code"))
+    ordered = prices.sort("code", "date").with_columns(still=still.fill_null(value=False))
+    runs = ordered.with_columns(run=(~pl.col("still")).cum_sum().over("code")).filter("still")
+    found = runs.group_by("code", "run").agg(pl.col("date").max(), sessions=pl.len().cast(pl.Int64))
+    return found.filter(pl.col("sessions") > limit).select("code", "date", "sessions").sort("code", "date")
 
 
 def row_count(per_session: pl.DataFrame, expected: pl.DataFrame, window_first: date) -> Check:
@@ -135,6 +166,6 @@ def row_count(per_session: pl.DataFrame, expected: pl.DataFrame, window_first: d
     return Check("row_count", "error", within >= _FEWEST_ROWS * before, within / before, _FEWEST_ROWS, detail)
 
 
-def _listed(what: str, found: Sequence[str]) -> str:
+def listed(what: str, found: Sequence[str]) -> str:
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return f"{len(found)} {what}{': ' if found else ''}{', '.join(found[:_NAMED])}{more}"[:1000]

@@ -8,30 +8,39 @@ import polars as pl
 
 from tasks.datasets import PRICES
 from tasks.lake import Lake, SnapshotRef
-from tasks.lake.reading import reading
-from tasks.quality import checks
-from tasks.quality.checks import Check
-from tasks.sessions import exchange_of, last_session
+from tasks.lake.retention.read_leases import read_lease
+from tasks.quality import calendar, checks
+from tasks.quality.adjustment import adjustment, find_steps
+from tasks.quality.checks import Check, Limits
+from tasks.trading_days import exchange_of, last_session
 from tasks.window import Window
 
 _SESSIONS_BEFORE = timedelta(weeks=10)  # that a window's rows are counted against
 
 
-def judge_prices(lake: Lake, window: Window, outcomes: pl.DataFrame, *, stored: bool = False) -> list[Check]:
-    """Six checks. `outcomes` are those of the codes that were asked for, as `last_outcomes` gives them.
+def judge_prices(
+    lake: Lake, window: Window, outcomes: pl.DataFrame, limits: Limits, *, stored: bool = False
+) -> list[Check]:
+    """Ten checks. `outcomes` are those of the codes that were asked for, as `last_outcomes` gives them.
 
     Their bars are judged; with `stored` also those of all other codes that are there."""
     near = [s for s in lake.partitions(PRICES) if _overlap(s, window)]
-    with reading(lake, PRICES, near) as prices:
+    with read_lease(lake, PRICES, near) as prices:
         names = outcomes.get_column("code")
         if stored:
             there = prices.filter(_is_near(window)).select(pl.col("code").cast(pl.String).unique()).collect()
             names = pl.concat([names, there.get_column("code")]).unique()
         codes = _with_exchange(names)
-        facts = [_facts(bars, part, window) for part in window.by_years(1) for bars in _shards(lake, near, part, codes)]
+        facts = [
+            _facts(bars, part, window, limits)
+            for part in window.by_years(1)
+            for bars in _shards(lake, near, part, codes)
+        ]
     expected = _expected(codes, window)
     per_session = _gathered([f.per_session for f in facts]).group_by("exchange", "date").agg(pl.col("rows").sum())
-    latest = _gathered([f.latest for f in facts]).group_by("code", "exchange").agg(pl.col("date").max())
+    spans = _gathered([f.spans for f in facts]).group_by("code", "exchange").agg(pl.min("first"), pl.max("last"))
+    latest = spans.filter(pl.col("last") >= window.first).select("code", "exchange", date="last")
+    standing = _gathered([f.standstills for f in facts]).unique(["code"], keep="last", maintain_order=True)
     return [
         checks.completeness(outcomes),
         checks.freshness(latest, expected),
@@ -39,6 +48,10 @@ def judge_prices(lake: Lake, window: Window, outcomes: pl.DataFrame, *, stored: 
         checks.ohlc_order(_gathered([f.disordered for f in facts]), sum(f.bars for f in facts)),
         checks.jumps(_gathered([f.jumps for f in facts])),
         checks.row_count(per_session, expected, window.first),
+        calendar.lacking(per_session, spans, window, limits.codes_missing),
+        calendar.off_session(_gathered([f.off_session for f in facts])),
+        checks.standstill(standing, limits.standstill),
+        adjustment(_gathered([f.steps for f in facts]), limits.adjustment),
     ]
 
 
@@ -61,23 +74,29 @@ class _Facts:
 
     bars: int
     repeated: int
-    latest: pl.DataFrame  # code, exchange, date
+    spans: pl.DataFrame  # code, exchange, first, last: also of the weeks before the window
     disordered: pl.DataFrame  # code, date
     jumps: pl.DataFrame  # code, date, change
-    per_session: pl.DataFrame  # exchange, date, rows
+    per_session: pl.DataFrame  # exchange, date, rows: as `spans`
+    off_session: pl.DataFrame  # code, date
+    standstills: pl.DataFrame  # code, date, sessions
+    steps: pl.DataFrame  # code, date, step
 
 
-def _facts(prices: pl.DataFrame, part: Window, window: Window) -> _Facts:
+def _facts(prices: pl.DataFrame, part: Window, window: Window, limits: Limits) -> _Facts:
     is_within = pl.col("date") >= part.first
     within = prices.filter(is_within)
     counted = prices if part.first == window.first else within  # also the sessions before the window, once
     return _Facts(
         bars=within.height,
         repeated=checks.count_repeated(within),
-        latest=within.group_by("code", "exchange").agg(pl.col("date").max()),
+        spans=counted.group_by("code", "exchange").agg(first=pl.col("date").min(), last=pl.col("date").max()),
         disordered=checks.find_disordered(within),
         jumps=checks.find_jumps(prices).filter(is_within),
         per_session=counted.group_by("exchange", "date").agg(rows=pl.len()),
+        off_session=calendar.find_off_session(within),
+        standstills=checks.find_standstills(prices, limits.standstill).filter(is_within),
+        steps=find_steps(prices, limits.adjustment).filter(is_within),
     )
 
 
@@ -88,7 +107,7 @@ def _shards(lake: Lake, near: Sequence[SnapshotRef], part: Window, codes: pl.Dat
         yield (
             lake.read(PRICES, [s for s in some if s.partition.endswith(f"shard={shard}")])
             .filter(_is_near(part))
-            .drop("volume", "fetched_at")
+            .drop("fetched_at")
             .join(codes.lazy(), on="code")
             .collect()
         )

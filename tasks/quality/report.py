@@ -9,15 +9,17 @@ import polars as pl
 from tasks.datasets import DATA_QUALITY
 from tasks.errors import ContractError
 from tasks.lake import Change, Lake, SnapshotRef
-from tasks.quality.checks import Check
-from tasks.quality.outcomes import last_outcomes
+from tasks.lake.fetches import last_outcomes
+from tasks.quality.checks import DEFAULT_LIMITS, Check, Limits
 from tasks.quality.prices import judge_prices
 from tasks.window import Window
 
 
-def check_prices(lake: Lake, window: Window, fetches: Sequence[SnapshotRef], run: str) -> list[Check]:
+def check_prices(
+    lake: Lake, window: Window, fetches: Sequence[SnapshotRef], run: str, limits: Limits = DEFAULT_LIMITS
+) -> list[Check]:
     """Judges the codes that were asked for in this window, one shard of them at a time, and publishes the results."""
-    results = judge_prices(lake, window, last_outcomes(lake, fetches))
+    results = judge_prices(lake, window, last_outcomes(lake, fetches), limits)
     _publish(lake, window, results, run)
     return results
 

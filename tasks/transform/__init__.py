@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
 
 from prefect import get_run_logger, task
 from prefect.runtime import flow_run
@@ -11,9 +10,12 @@ from prefect.runtime import flow_run
 from tasks.datasets import FETCHES, RAW_PRICES
 from tasks.lake import SnapshotRef, configured_lake
 from tasks.lake.landing import Landed
-from tasks.transform import curate, measure, restatement, vendor, vendor_measure
+from tasks.settings import load_settings
+from tasks.transform import curate, rebuild, restatement, update_measures
 from tasks.transform.curate import Figures
-from tasks.transform.vendor import FileFigures
+from tasks.transform.vendor_values import curate as vendor
+from tasks.transform.vendor_values import measure as vendor_measure
+from tasks.transform.vendor_values.curate import FileFigures
 from tasks.window import Window
 
 __all__ = [
@@ -22,17 +24,33 @@ __all__ = [
     "curate_prices",
     "curate_vendor_file",
     "find_restated",
+    "find_unwitnessed",
+    "forget_damaged",
     "measure_prices",
     "measure_vendor_values",
 ]
 
 
 @task
-async def find_restated(window: Window) -> dict[str, date]:
-    """Codes whose older history in the lake the source has restated, with the first date of that history."""
-    lake = configured_lake()
-    raw = lake.partitions(RAW_PRICES, f"window={window}/")
-    found = await asyncio.to_thread(restatement.restated, lake, window, raw)
+async def forget_damaged(damaged: Sequence[SnapshotRef], lost: Sequence[str]) -> list[Window]:
+    """The windows to curate again for damaged snapshots, which go, and lost partitions of `curated/prices`."""
+    windows = await asyncio.to_thread(rebuild.forget_damaged, configured_lake(), damaged, lost)
+    get_run_logger().info("%d damaged partitions; %d windows are curated again", len(damaged), len(windows))
+    return windows
+
+
+@task
+async def find_unwitnessed(window: Window) -> dict[str, Window]:
+    """Codes that no day of the window tells of whether their other days were restated, with the day that would."""
+    found = await asyncio.to_thread(restatement.unwitnessed, configured_lake(), window)
+    get_run_logger().info("%d codes have no day in common with the lake", len(found))
+    return found
+
+
+@task
+async def find_restated(window: Window) -> dict[str, Window]:
+    """Codes whose other days in the lake the source has restated, with the span of these."""
+    found = await asyncio.to_thread(restatement.restated, configured_lake(), window)
     get_run_logger().info("%d codes have a restated history", len(found))
     return found
 
@@ -43,7 +61,8 @@ async def curate_prices(window: Window) -> Figures:
     lake = configured_lake()
     folder = f"window={window}/"
     raw, fetches = lake.partitions(RAW_PRICES, folder), lake.partitions(FETCHES, folder)
-    figures = await asyncio.to_thread(curate.curate, lake, window, raw, fetches, str(flow_run.id))
+    ignored = load_settings().calendars_ignored
+    figures = await asyncio.to_thread(curate.curate, lake, window, raw, fetches, str(flow_run.id), ignored)
     get_run_logger().info("Rows: %s", ", ".join(f"{name} {count}" for name, count in asdict(figures).items()))
     return figures
 
@@ -52,17 +71,24 @@ async def curate_prices(window: Window) -> Figures:
 async def measure_prices() -> Sequence[SnapshotRef]:
     """Brings `published/price_measures` up to date with `curated/prices`. Returns the partitions that changed."""
     lake = configured_lake()
-    changed = await asyncio.to_thread(measure.measure, lake, str(flow_run.id))
+    changed = await asyncio.to_thread(update_measures.update_measures, lake, str(flow_run.id))
     get_run_logger().info("%d partitions of measures changed", len(changed))
     return changed
 
 
 @task(task_run_name="curate_vendor_file {file.path}")
-async def curate_vendor_file(file: Landed, columns: SnapshotRef, rows: SnapshotRef) -> FileFigures:
-    """Merges a file's values into `curated/vendor_values`; cells that cannot go to `quarantine/vendor_values`."""
+async def curate_vendor_file(
+    file: Landed, columns: SnapshotRef, rows: SnapshotRef, beside: Sequence[Landed] = ()
+) -> FileFigures:
+    """Merges a file's values into `curated/vendor_values`; cells that cannot go to `quarantine/vendor_values`.
+
+    `beside` are files of the same drop that were taken before."""
     lake = configured_lake()
-    figures = await asyncio.to_thread(vendor.curate_file, lake, file, columns, rows, str(flow_run.id))
+    figures = await asyncio.to_thread(vendor.curate_file, lake, file, columns, rows, str(flow_run.id), beside)
     get_run_logger().info("Cells: %d; rows: %s", figures.cells, figures.rows)
+    if figures.contradictions:
+        text = "%d cells say otherwise than another file of the drop: %s"
+        get_run_logger().warning(text, figures.contradictions, "; ".join(figures.contradicted))
     return figures
 
 

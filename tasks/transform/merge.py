@@ -8,6 +8,7 @@ import polars as pl
 from tasks.datasets import UNDIVIDED, Dataset, shard_of
 from tasks.errors import ContractError
 from tasks.lake import Change, Lake, SnapshotRef
+from tasks.transform.withdrawal import Covered, keep_withdrawn, taken_back_later
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Figures:
     added: int = 0
     revised: int = 0  # with other values than the lake had
     unchanged: int = 0
+    withdrawn: int = 0  # rows that the lake had, and that the source does not give any more: none of those received
 
     @property
     def published(self) -> int:
@@ -48,29 +50,45 @@ def merge(lake: Lake, dataset: Dataset, rows: pl.DataFrame, run: str, newest: st
 
 
 def merge_partition(
-    lake: Lake, dataset: Dataset, partition: str, rows: pl.DataFrame, run: str, newest: str = "fetched_at"
+    lake: Lake,
+    dataset: Dataset,
+    partition: str,
+    rows: pl.DataFrame,
+    run: str,
+    newest: str = "fetched_at",
+    covered: Covered | None = None,
 ) -> Figures:
-    """As `merge`, for rows that belong to one partition."""
+    """As `merge`, for rows that belong to one partition.
+
+    Stored rows that `covered` finds, and that are not among these rows, are withdrawn. Raises ContractError when rows
+    would be lost or made."""
     figures = Figures()
     values = [name for name in dataset.polars_schema if name not in (*dataset.key, newest)]
 
     def change(current: SnapshotRef | None) -> Change | None:
         nonlocal figures
-        if current is None:
-            figures = Figures(added=rows.height)
-            return Change([rows.select(dataset.polars_schema.names()).sort(dataset.sort)], inputs=())
-        stored = lake.read(dataset, [current]).collect()
+        stored = lake.read(dataset, [current] if current else []).collect()
         compared = rows.join(stored, on=dataset.key, how="left", suffix="_stored", maintain_order="left")
         added = compared.filter(pl.col(f"{newest}_stored").is_null())
         # Also those with the same values: that they were fetched so late keeps an earlier fetch from replacing them.
         later = compared.filter(pl.col(newest) > pl.col(f"{newest}_stored"))
         revised = later.filter(pl.any_horizontal(pl.col(v).ne_missing(pl.col(f"{v}_stored")) for v in values)).height
-        figures = Figures(added=added.height, revised=revised, unchanged=rows.height - added.height - revised)
-        if added.is_empty() and later.is_empty():
+        gone = stored.clear()
+        if covered:
+            gone = covered(stored).join(rows, on=dataset.key, how="anti")
+            added = added.join(taken_back_later(lake, dataset, partition, added, newest), on=dataset.key, how="anti")
+        figures = Figures(
+            added=added.height, revised=revised, unchanged=rows.height - added.height - revised, withdrawn=gone.height
+        )
+        if added.is_empty() and later.is_empty() and gone.is_empty():
             return None
-        kept = stored.join(later, on=dataset.key, how="anti") if later.height else stored
-        fresh = [frame.select(stored.columns) for frame in (added, later)]
-        return Change([pl.concat([kept, *fresh]).sort(dataset.sort)], inputs=())
+        keep_withdrawn(lake, dataset, partition, gone, run)
+        replaced = pl.concat([frame.select(dataset.key) for frame in (later, gone)])
+        kept = stored.join(replaced, on=dataset.key, how="anti") if replaced.height else stored
+        merged = pl.concat([kept, *(frame.select(stored.columns) for frame in (added, later))])
+        if merged.height != stored.height + added.height - gone.height:
+            raise ContractError(f"Rows of {partition} were lost or made while merging. This is a fault of the program.")
+        return Change([merged.sort(dataset.sort)], inputs=())
 
     lake.update(dataset, partition, change, run)
     return figures

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import dataframely as dy
 import polars as pl
 
+from tasks.conversion import Reading, as_text, converted, refusal
 from tasks.datasets import Dataset
 from tasks.errors import ContractError
 from tasks.lake import Change, Lake, SnapshotRef
 from tasks.transform.merge import Figures, latest, merge
 
-__all__ = ["Figures", "curate_rows", "judged", "put_in_quarantine", "reasons"]
+__all__ = ["Figures", "curate_rows", "put_in_quarantine", "reasons", "split_rows"]
 
 
 def curate_rows(
@@ -21,30 +22,32 @@ def curate_rows(
     """Merges rows into a dataset; those that break its contract go to `dataset.quarantine` with their reasons.
 
     `batch` names what these rows are, such as their window: to do the same batch again changes nothing, and to do it
-    with other rows replaces what it has in quarantine. For the rest see `judged` and `merge`."""
-    good, bad = judged(rows, dataset)
+    with other rows replaces what it has in quarantine. For the rest see `split_rows` and `merge`."""
+    good, bad = split_rows(rows, dataset)
     put_in_quarantine(lake, dataset.quarantine, batch, bad, run)
     distinct = latest(good, dataset, newest)
     counts = Figures(received=rows.height, quarantined=bad.height, duplicates=good.height - distinct.height)
     return (counts + merge(lake, dataset, distinct, run, newest)).balanced()
 
 
-def judged(rows: pl.DataFrame, dataset: Dataset) -> tuple[pl.DataFrame, pl.DataFrame]:
+def split_rows(rows: pl.DataFrame, dataset: Dataset) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows that meet the contract, typed; the others as texts, in the columns of `dataset.quarantine`.
 
-    That keys are distinct is not asked. Text becomes a date where the contract has one, if it is ISO 8601. Raises
-    ContractError for a column that is missing."""
+    That keys are distinct is not asked. A value is in the type of the contract, and wholly, or its row is among the
+    others: see `tasks.conversion`, also for what the contract can say of dates and times. Raises ContractError for a
+    column that is missing, ConfigurationError for metadata that cannot be read by."""
     if missing := [name for name in dataset.polars_schema if name not in rows.columns]:
         raise ContractError(
             f"Rows for {dataset.name} have no {', '.join(missing)}, but {', '.join(rows.columns)}. Name them as its "
             "contract does."
         )
-    received = rows.select(dataset.polars_schema.names()).with_row_index(_ROW)
+    received = rows.select(dataset.polars_schema.names())
     contract = _of_a_row(dataset.schema)
-    good, failure = contract.filter(_typed(received, dataset.polars_schema), cast=True)
+    good, failure = contract.filter(_typed(received, dataset))
     why = reasons(failure, contract, dataset.polars_schema.names(), _ROW)
-    bad = received.join(why, on=_ROW, maintain_order="left").drop(_ROW).cast(pl.String)
-    return good.select(dataset.polars_schema.names()), bad
+    bad = received.with_row_index(_ROW)[why.get_column(_ROW)].drop(_ROW)
+    texts = bad.select(as_text(bad.get_column(name)) for name in bad.columns)
+    return good.select(dataset.polars_schema.names()), texts.with_columns(why.get_column("reasons"))
 
 
 def reasons(failure: dy.FailureInfo, contract: type[dy.Schema], order: Sequence[str], row: str) -> pl.DataFrame:
@@ -54,7 +57,7 @@ def reasons(failure: dy.FailureInfo, contract: type[dy.Schema], order: Sequence[
     place = {column: place for place, column in enumerate(order)}
     rules = [rule for rule in details.columns if rule not in columns]
     rules.sort(key=lambda rule: place.get(rule.partition("|")[0], len(place)))
-    broken = [pl.when(pl.col(rule) == "invalid").then(pl.lit(_in_words(rule, columns))) for rule in rules]
+    broken = [pl.when(pl.col(rule) == "invalid").then(_in_words(rule, columns)) for rule in rules]
     why = pl.concat_str(broken, separator="; ", ignore_nulls=True) if broken else pl.lit("")
     return details.select(row, reasons=why)
 
@@ -75,6 +78,7 @@ def put_in_quarantine(
 
 
 _ROW = "row number"  # the column that numbers the rows which are judged
+_UNREAD = "unread cells"  # the column that says what of a row is missing or could not be read; null if all of it was
 
 # The rules of dataframely, as one would say them of a column; {} is the number in the rule.
 _BROKEN = {
@@ -91,27 +95,40 @@ _BROKEN = {
 }
 
 
-def _in_words(rule: str, columns: Mapping[str, dy.Column]) -> str:
+def _in_words(rule: str, columns: Mapping[str, dy.Column]) -> pl.Expr:
     column, _, kind = rule.rpartition("|")
+    if column == _UNREAD:
+        return pl.col(_UNREAD)
     if not column:
-        return rule.replace("_", " ")
-    return f"{column} {_BROKEN.get(kind, kind).format(getattr(columns[column], kind, None) or 'zero')}"
+        return pl.lit(rule.replace("_", " "))
+    return pl.lit(f"{column} {_BROKEN.get(kind, kind).format(getattr(columns[column], kind, None) or 'zero')}")
 
 
 @functools.cache
 def _of_a_row(contract: type[dy.Schema]) -> type[dy.Schema]:
-    """The contract with the number of the row, and without a key, which a row alone cannot break."""
-    columns: dict[str, dy.Column] = {_ROW: dy.UInt32()}
+    """The contract with the number of the row and what of it is unread, and without a key, which a row cannot break."""
+    columns: dict[str, dy.Column] = {
+        _ROW: dy.UInt32(),
+        _UNREAD: dy.String(nullable=True, check=lambda unread: unread.is_null()),
+    }
     for name, column in contract.columns().items():
         columns[name] = copy.copy(column)
         columns[name].primary_key = False
+        columns[name].nullable = True
     return type(contract.__name__, (contract,), columns)
 
 
-def _typed(rows: pl.DataFrame, wanted: pl.Schema) -> pl.DataFrame:
-    """Texts as dates and times where these are wanted; polars casts all else."""
-    texts = [name for name, dtype in wanted.items() if rows.schema[name] == pl.String and dtype.is_temporal()]
-    return rows.with_columns(
-        pl.col(n).str.to_date(strict=False) if wanted[n] == pl.Date else pl.col(n).str.to_datetime(strict=False)
-        for n in texts
-    )
+def _typed(rows: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """The rows in the types of the contract, numbered, with what of each is unread."""
+    typed, unread = [], []
+    for name, column in dataset.schema.columns().items():
+        found, reading = rows.get_column(name), Reading.of(name, column)
+        value = converted(found, column.dtype, reading)
+        lost = value.is_null() & found.is_not_null()
+        if lost.any():
+            unread.append(pl.when(lost).then(name + " " + refusal(found, column.dtype, reading)))
+        if not column.nullable and found.null_count():
+            unread.append(pl.when(found.is_null()).then(pl.lit(f"{name} is missing")))
+        typed.append(value.alias(name))
+    why = pl.concat_str(unread, separator="; ", ignore_nulls=True).replace("", None) if unread else pl.lit(None)
+    return pl.DataFrame(typed).with_columns(why.cast(pl.String).alias(_UNREAD)).with_row_index(_ROW)

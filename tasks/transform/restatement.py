@@ -1,74 +1,164 @@
 """Finds codes whose history the source has restated.
 
-After a split or a dividend the source adjusts all earlier closes of the code. A run that fetches one week sees that in
-the days which it fetches again; unless the rest of the history is fetched again too, the series breaks in two."""
+After a split or a dividend the source adjusts all earlier closes of the code, and sometimes it tells all of them in
+another unit. A run that fetches one week sees that in the first day which the lake has too; unless the rest of the
+history is fetched again, the series breaks in two. A code that has no such day in the week is asked for one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import date
 
 import polars as pl
 
-from tasks.datasets import PRICES, RAW_PRICES
-from tasks.lake import Lake, SnapshotRef
-from tasks.lake.reading import reading
-from tasks.transform.judge import read_day
+from tasks.datasets import FETCHES, PRICES, RAW_PRICES
+from tasks.lake import Lake
+from tasks.lake.fetches import by_part, last_attempts
+from tasks.lake.retention.read_leases import read_lease
+from tasks.transform.raw_bars import read_day
 from tasks.window import Window
 
-_ROUNDING = 2e-4  # the source rounds adjusted closes to four decimals
+_DECIMALS = 9  # that a source shows, at most
+_FLOAT = 1e-9  # of a value: what is lost in reckoning with it
 
 
-def restated(lake: Lake, window: Window, raw: Sequence[SnapshotRef]) -> dict[str, date]:
-    """Codes with an older history in the lake that these raw bars contradict, and the first date of that history.
+def unwitnessed(lake: Lake, window: Window) -> dict[str, Window]:
+    """Codes that have other days in the lake, and none in the window that could tell whether these were restated.
 
-    A code is restated if on the first day that both have, the source adjusts the close by another factor than it did:
-    all days before what happened are adjusted by the same, so the first one tells."""
+    The first stored day tells, for whatever happens changes all days before it. Where the source does not give that
+    one, the last stored day before the window has to be asked for, or else the first one after it."""
+    found: dict[str, Window] = {}
+    for known, bars, answers in _shards(lake, window):
+        answered = answers.filter(pl.col("outcome").cast(pl.String).is_in(["fetched", "empty"])).select(
+            "code", answered_at="fetched_at"
+        )
+        first = (
+            _within(known, window)
+            .join(answered.lazy(), on="code")
+            .group_by("code")
+            .agg(pl.all().sort_by("date").first(), days=pl.len())
+            .collect()
+        )
+        common = _newer(bars, known)
+        told = first.join(common, on=["code", "date"], how="semi")
+        as_new = first.filter(pl.col("fetched_at") >= pl.col("answered_at"))
+        silent = answered.filter(~pl.col("code").is_in([*told["code"], *as_new["code"]]))
+        some = set(common.get_column("code"))
+        for code, before, after in _nearest(known, silent, window):
+            if day := before or (None if code in some else after):
+                found[code] = Window(first=day, last=day)
+    return dict(sorted(found.items()))
+
+
+def restated(lake: Lake, window: Window) -> dict[str, Window]:
+    """Codes with days in the lake, beside those of the window, that the answers for it contradict, and their span.
+
+    What the source shows is exact but for its last digit, which is rounded. So where a close is the same as before, its
+    adjusted close is too; where it was revised, both are by the same factor."""
+    found: dict[str, Window] = {}
+    for known, bars, answers in _shards(lake, window):
+        both = _newer(bars, known)
+        gone = answers.filter(pl.col("witness_at").is_not_null()).join(
+            both, left_on=["code", "witness_at"], right_on=["code", "date"], how="anti"
+        )
+        found |= _spans(known, pl.concat([_contradicted(both), gone.get_column("code")]).unique(), window)
+    return dict(sorted(found.items()))
+
+
+_Shard = tuple[pl.LazyFrame, pl.LazyFrame, pl.DataFrame]
+
+
+def _shards(lake: Lake, window: Window) -> Iterator[_Shard]:
+    """Of each shard of codes that the lake has: what is stored, what came for the window, what became of the codes.
+
+    The last has `witness_at`: the day that a code was asked for beside the window, if the answer is whole."""
+    folder = f"window={window}/"
+    raw, fetches = (by_part(lake.partitions(dataset, folder)) for dataset in (RAW_PRICES, FETCHES))
+    told = [s for part in _TELLING for s in raw.get(part, [])]
     stored = lake.partitions(PRICES)
-    found: dict[str, date] = {}
-    with reading(lake, RAW_PRICES, raw) as bars, reading(lake, PRICES, stored):
+    with (
+        read_lease(lake, RAW_PRICES, told) as bars,
+        read_lease(lake, FETCHES, [s for part in _TELLING for s in fetches.get(part, [])]),
+        read_lease(lake, PRICES, stored),
+    ):
+        answers = last_attempts(lake, fetches.get("window", [])).collect()
+        witnesses = last_attempts(lake, fetches.get("witness", [])).collect()
+        whole = witnesses.filter(pl.col("outcome").cast(pl.String).is_in(["fetched", "empty"]))
+        answers = answers.join(whole.select("code", witness_at="asked_first"), on="code", how="left")
         for shard in range(PRICES.shards):
-            known = [s for s in stored if s.partition.endswith(f"/shard={shard}")]
-            if older := [s for s in known if s.first and s.first < window.first]:
-                again = bars.filter(pl.col("shard") == shard)
-                codes = _contradicted(again, lake.read(PRICES, _within(known, window)), window)
-                found |= _first_dates(lake.read(PRICES, older), codes, window)
-    return found
+            if some := [s for s in stored if s.first and s.partition.endswith(f"/shard={shard}")]:
+                yield lake.read(PRICES, some), bars.filter(pl.col("shard") == shard), answers
 
 
-def _contradicted(raw: pl.LazyFrame, known: pl.LazyFrame, window: Window) -> pl.Series:
-    """Codes of one shard."""
-    both = (
-        _usable(raw)
-        .join(known.filter(pl.col("date").is_between(window.first, window.last)), on=["code", "date"], suffix="_stored")
-        .filter(pl.col("date") == pl.col("date").min().over("code"))
-        .sort("fetched_at", maintain_order=True)
-        .unique("code", keep="last", maintain_order=True)
-    )
-    expected = pl.col("adjusted_close_stored") * pl.col("close") / pl.col("close_stored")
-    changed = (pl.col("adjusted_close") - expected).abs() > _ROUNDING + 1e-5 * expected
-    return both.filter(changed).select("code").collect().get_column("code")
+_TELLING = ("window", "witness")
 
 
-def _usable(raw: pl.LazyFrame) -> pl.LazyFrame:
-    """Bars with a date and prices that a factor can be worked out from: what goes to quarantine tells nothing."""
+def _within(known: pl.LazyFrame, window: Window) -> pl.LazyFrame:
+    return known.filter(pl.col("date").is_between(window.first, window.last)).select("code", "date", "fetched_at")
+
+
+def _newer(bars: pl.LazyFrame, known: pl.LazyFrame) -> pl.DataFrame:
+    """Usable bars of days that are stored, told later than these: with `close_stored` and `adjusted_close_stored`."""
     prices = pl.col("close", "adjusted_close")
-    return raw.with_columns(date=read_day(pl.col("date"))).filter(
-        pl.col("date").is_not_null(), pl.all_horizontal(prices.is_finite() & (prices > 0))
-    )
-
-
-def _first_dates(older: pl.LazyFrame, codes: pl.Series, window: Window) -> dict[str, date]:
-    if codes.is_empty():
-        return {}
-    first = (
-        older.filter(pl.col("code").is_in(codes.implode()))
-        .group_by("code")
-        .agg(pl.col("date").min())
-        .filter(pl.col("date") < window.first)
-        .sort("code")
+    usable = (
+        bars.with_columns(date=read_day(pl.col("date")))
+        .filter(pl.col("date").is_not_null(), pl.all_horizontal(prices.is_finite() & (prices > 0)))
+        .sort("fetched_at", maintain_order=True)
+        .unique(["code", "date"], keep="last", maintain_order=True)
         .collect()
     )
-    return dict(first.iter_rows())
+    days = usable.get_column("date").unique()
+    stored = known.filter(pl.col("date").is_in(days.implode())).select(
+        *PRICES.key, "close", "adjusted_close", "fetched_at"
+    )
+    return usable.join(stored.collect(), on=PRICES.key, suffix="_stored").filter(
+        pl.col("fetched_at") > pl.col("fetched_at_stored")
+    )
 
 
-def _within(snapshots: Sequence[SnapshotRef], window: Window) -> list[SnapshotRef]:
-    return [s for s in snapshots if s.first and s.last and s.first <= window.last and s.last >= window.first]
+def _contradicted(both: pl.DataFrame) -> pl.Series:
+    """The codes whose first day, or first day with a close that was not revised, is adjusted by another factor.
+
+    Where no close is what it was, all are told in another unit."""
+    adjusted, stored = pl.col("adjusted_close"), pl.col("adjusted_close_stored")
+    same = pl.col("close") == pl.col("close_stored")
+    ratio = pl.col("close") / pl.col("close_stored")
+    decimals = pl.sum_horizontal((adjusted.round(n) != adjusted).cast(pl.Int64) for n in range(_DECIMALS))
+    half_a_unit = pl.lit(0.5) * pl.lit(10.0).pow(-decimals.max().over("code"))
+    off = (adjusted - stored * ratio).abs()
+    changed = pl.when(same).then(adjusted != stored).otherwise(off > half_a_unit * (1 + ratio) + _FLOAT * adjusted)
+    judged = (
+        both.with_columns(changed=changed, same=same)
+        .sort("code", "date")
+        .group_by("code", maintain_order=True)
+        .agg(first=pl.col("changed").first(), unrevised=pl.col("changed").filter("same").first())
+    )
+    return judged.filter(pl.col("first") | pl.col("unrevised").fill_null(value=True)).get_column("code")
+
+
+def _nearest(
+    known: pl.LazyFrame, silent: pl.DataFrame, window: Window
+) -> Iterator[tuple[str, date | None, date | None]]:
+    """Of each code the last stored day before the window and the first after it, if the answer is newer than they."""
+    if silent.is_empty():
+        return
+    day = pl.col("date")
+    found = (
+        known.join(silent.lazy(), on="code")
+        .filter(pl.col("fetched_at") < pl.col("answered_at"))
+        .group_by("code")
+        .agg(before=day.filter(day < window.first).max(), after=day.filter(day > window.last).min())
+        .collect()
+    )
+    yield from found.iter_rows()
+
+
+def _spans(known: pl.LazyFrame, codes: pl.Series, window: Window) -> dict[str, Window]:
+    """From the first to the last stored day of each code beside the window, of those that have such days."""
+    if codes.is_empty():
+        return {}
+    days = (
+        known.filter(pl.col("code").is_in(codes.implode()), ~pl.col("date").is_between(window.first, window.last))
+        .group_by("code")
+        .agg(first=pl.col("date").min(), last=pl.col("date").max())
+        .collect()
+    )
+    return {code: Window(first=first, last=last) for code, first, last in days.iter_rows()}

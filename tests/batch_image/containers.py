@@ -24,10 +24,20 @@ def run(container: str, *command: str, user: str = "", **environment: str) -> "s
     Output goes into files: of buildah's pipe now and then nothing arrives."""
     variables = [f"--env={name}={value}" for name, value in environment.items()]
     options = [f"--user={user}"] if user else []
-    entry = ["sh", "-c", 'exec "$@" >/said/out 2>/said/err', "sh", "tini", "-s", "--", "batch-launcher"]
+    said = ["sh", "-c", 'exec "$@" >/said/out 2>/said/err', "sh"]
+    entry = [*said, "/usr/bin/tini", "-s", "--", "/opt/etl/bin/batch-launcher"]
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
-        arguments = ["--isolation=chroot", f"--volume={folder}:/said", *options, *variables, container, "--", *entry]
+        arguments = [
+            "--isolation=chroot",
+            f"--volume={folder}:/said",
+            *options,
+            *variables,
+            container,
+            "--",
+            *said,
+            *entry,
+        ]
         done = subprocess.run(["buildah", "run", *arguments, *command], capture_output=True, timeout=300, check=False)
         output, errors = ((Path(folder) / name).read_text() for name in ("out", "err"))
         return subprocess.CompletedProcess(command, done.returncode, output, errors)

@@ -4,7 +4,6 @@ The base stands for the one that the Dockerfile names, which the tests do not do
 buildah's storage under names with a hash of what they are made of, so that a second run builds nothing.
 """
 
-import fcntl
 import functools
 import hashlib
 import json
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 _CACHE = ROOT / ".cache" / "batch-image"  # holds the names of the images that were built last
@@ -32,7 +32,7 @@ _BASE_RECIPE = (
 _SUITE = "bookworm"
 BASE = f"localhost/etl-test-base:{hashlib.sha256(' '.join((*_BASE_RECIPE, _SUITE)).encode()).hexdigest()[:12]}"
 _CONTEXT = ("batch_image", "deployments", "flows", "tasks", "README.md", "pyproject.toml", ".dockerignore")
-_IGNORED = {"__pycache__", "local", "notebooks"}  # as .dockerignore has it
+_IGNORED = {"__pycache__", "batch_emulator", "local", "notebooks"}  # as .dockerignore has it
 _LONGEST = 1500  # seconds
 
 
@@ -42,7 +42,7 @@ def image() -> str:
 
     The first build takes three minutes, more than a test has: `pytest.mark.timeout(1800)`."""
     missing = [tool for tool in ("buildah", "mmdebstrap") if not shutil.which(tool)]
-    if missing or os.geteuid() != 0:
+    if missing or sys.platform == "win32" or os.geteuid() != 0:
         pytest.skip(
             f"the image is built as root, with buildah and mmdebstrap (missing: {missing}); .dev/test gets them"
         )
@@ -52,8 +52,7 @@ def image() -> str:
 @functools.cache
 def built_image() -> str:
     _CACHE.parent.mkdir(exist_ok=True)
-    with _CACHE.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one process builds, the others wait for it
+    with FileLock(_CACHE.with_suffix(".lock")):  # one process builds, the others wait for it
         if not _exists(BASE):
             _make_base(BASE)
         name = f"localhost/etl-test:{_digest([BASE, *_contents()])}"
@@ -112,7 +111,7 @@ def _pip_configuration() -> str:
 
 
 def _remember(name: str) -> None:
-    """Of the images of earlier contents a few are kept: another process may be using them."""
+    """Keeps a few images of earlier contents, for another process may be using them, and removes the others."""
     names = [known for known in _CACHE.read_text().split() if known != name] if _CACHE.exists() else []
     for old in names[: -_KEPT + 1]:
         subprocess.run(["buildah", "rmi", old], capture_output=True, check=False)  # it may be gone, or in use

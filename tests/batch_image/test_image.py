@@ -30,7 +30,7 @@ def files(image: str) -> Iterator[Path]:
 
 
 def test_the_entry_point_is_the_launcher_below_a_process_1(configuration: dict[str, Any]) -> None:
-    assert configuration["Entrypoint"] == ["tini", "-s", "--", "batch-launcher"]
+    assert configuration["Entrypoint"] == ["/usr/bin/tini", "-s", "--", "/opt/etl/bin/batch-launcher"]
     assert "Cmd" not in configuration
     assert "Healthcheck" not in configuration
 
@@ -92,7 +92,7 @@ def test_nothing_of_this_machine_is_in_it(files: Path) -> None:
     assert (files / "etc/pip.conf").read_text() == ""  # the base's, in place of which this machine's was mounted
     project = [
         path
-        for name in ("flows", "tasks", "deployments", "batch_image")
+        for name in ("flows", "tasks", "deployments", "prefect_azure_batch", "batch_launcher")
         for path in (files / PACKAGES / name).rglob(".*")
     ]
     assert project == []

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from batch_image.refusal import Exit
+from batch_launcher.exit_codes import ExitCode
 from tests.batch_image.containers import run
-from tests.batch_image.flow_runs import FlowRuns
 from tests.batch_image.image import buildah
+from tests.deployments.azure_batch.batch_launcher.flow_runs import FlowRuns
 
 pytestmark = pytest.mark.timeout(1800)  # for the first build, on a busy machine
 
@@ -31,7 +31,13 @@ def test_it_runs_as_no_root_and_as_whom_batch_says(container: str, user: str, wh
 
 def test_the_launcher_is_its_entry_point(container: str) -> None:
     assert run(container, "sh", "-c", "exit 42").returncode == 42
-    assert run(container, "no-such-command").returncode == Exit.NOT_FOUND
+    assert run(container, "no-such-command").returncode == ExitCode.NOT_FOUND
+
+
+def test_it_finds_its_programs_though_path_is_the_nodes(container: str) -> None:
+    done = run(container, "python", "-c", "import prefect, sys; print(sys.prefix)", PATH="/usr/local/bin:/usr/bin:/bin")
+
+    assert (done.returncode, done.stdout) == (0, "/opt/etl\n"), done.stderr
 
 
 def test_odbc_finds_its_configuration(container: str) -> None:
@@ -83,5 +89,5 @@ def test_a_flow_run_is_executed_in_it(container: str, prefect_api: str) -> None:
     assert done.returncode == 0, done.stderr
     assert runs.state(flow_run)[0] == "COMPLETED", done.stderr + done.stdout
     again = run(container, PREFECT_API_URL=prefect_api, PREFECT__FLOW_RUN_ID=flow_run)
-    assert again.returncode == Exit.NOTHING_TO_EXECUTE
+    assert again.returncode == ExitCode.NOTHING_TO_EXECUTE
     assert "is Completed already" in again.stderr

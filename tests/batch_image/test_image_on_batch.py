@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from azure_batch_emulator.running_emulator import running_emulator
 from tests.deadline import until
 from tests.deployments.azure_batch.stage import Stage, create_pool, make_stage
-from tests.deployments.local.batch_emulator_server import running_emulator
 
 pytestmark = pytest.mark.timeout(1800)  # for the first build of the image, on a busy machine
 PULL = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())["pull"]
@@ -48,6 +48,6 @@ def test_a_flow_run_is_executed_in_it_by_the_work_pool(stage: Stage) -> None:
 
 
 def exit_codes(stage: Stage) -> list[int]:
-    """Of the tasks that have ended."""
+    """What the tasks that have ended have ended with."""
     tasks = [task for job in stage.emulator.admin("state")["jobs"] for task in job["tasks"]]
     return [task["executionInfo"]["exitCode"] for task in tasks if task["state"] == "completed"]

@@ -1,6 +1,6 @@
 """Ours beside the peers, in the same run and on the same data: `.dev/python -m tests.benchmarks`.
 
-A benchmark is a module that is named here. It has
+A benchmark is a module that is named here, `load.sqlite` for one in a folder. It has
 
 - `SIZE` and `TINY`, what its race takes: as measured, and as small as it can be for `test_benchmarks.py`, which runs
   with the tests so that no benchmark rots;
@@ -14,13 +14,13 @@ What the peers need that a run does not is in the requirements of the tests: `RE
 
 BENCHMARKS = (
     "extraction",
-    "lake_publish",
-    "lake_read",
-    "lake_recent",
-    "load_odbc",
-    "load_postgresql",
-    "load_sqlite",
-    "load_upsert",
+    "lake.publish",
+    "lake.read",
+    "lake.recent",
+    "load.odbc",
+    "load.postgresql",
+    "load.sqlite",
+    "load.upsert",
     "reshape",
 )
 

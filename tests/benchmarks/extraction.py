@@ -21,8 +21,8 @@ from prefect.logging import disable_run_logger
 
 from tasks.datasets import RAW_PRICES
 from tasks.extract import Shard, extract_prices
-from tasks.extract.eodhd import Bar
-from tasks.extract.prices import plan
+from tasks.extract.prices.eodhd import Bar
+from tasks.extract.prices.plan import plan
 from tasks.lake import open_lake
 from tasks.window import Window
 from tests.benchmarks.race import Contender, Race, at_most_times_as_long, times_as_fast
@@ -88,7 +88,7 @@ def _environment(size: Size) -> Iterator[str]:
 
 def _shard(folder: Path, codes: Sequence[str]) -> Shard:
     os.environ["ETL_LAKE_URL"] = str(folder)
-    return plan(codes, _WINDOW, _WINDOW, "window", shards=1)[0]
+    return plan(dict.fromkeys(codes, _WINDOW), _WINDOW, "window", shards=1)[0]
 
 
 def _ours(shard: Shard) -> pl.DataFrame:

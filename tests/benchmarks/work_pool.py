@@ -26,10 +26,10 @@ from prefect.client.schemas.objects import TERMINAL_STATES
 from rich.console import Console
 from rich.table import Table
 
+from azure_batch_emulator.running_emulator import running_emulator
 from tests.deployments.azure_batch.stage import Stage, create_pool, make_stage
-from tests.deployments.local.batch_emulator_server import running_emulator
-from tests.postgres import running_postgres
-from tests.prefect_on_postgres import prefect_on_postgres
+from tests.servers.postgres import running_postgres
+from tests.servers.prefect_on_postgres import prefect_on_postgres
 
 POLL = 5.0  # seconds, the default of both workers
 MOST_MEGABYTES, MOST_CORES = 300.0, 0.5

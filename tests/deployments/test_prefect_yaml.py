@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,19 +14,17 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 from prefect import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.states import Completed
 
-from deployments.azure_batch import AzureBatchWorker
-from deployments.azure_batch.configuration import AzureBatchJobConfiguration
+from prefect_azure_batch import AzureBatchWorker
+from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration
 from tests.deadline import until
+from tests.deployments.deployed import PROJECT, WORK_POOL, deploy, work_pool
 
-PROJECT = Path(__file__).parents[2]
 SCHEMA = PROJECT.parent / "shared" / "data" / "prefect.yaml.schema.json"
 FILE = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))
 ENTRIES = {entry["name"]: entry for entry in FILE["deployments"]}
-WORK_POOL = "of-prefect-yaml"
 Deployed = dict[str, dict[str, Any]]
 
 
@@ -52,11 +49,8 @@ def test_its_flow_takes_its_parameters(name: str, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture(scope="module")
 def deployed(prefect_api: str) -> Iterator[Deployed]:
     """What the server has, by name; removed at the end, for other tests use the server too."""
-    pool = WorkPoolCreate(
-        name=WORK_POOL, type=AzureBatchWorker.type, base_job_template=AzureBatchWorker.get_default_base_job_template()
-    )
+    work_pool(prefect_api)
     with httpx.Client(base_url=prefect_api, timeout=60) as api:
-        api.post("/work_pools/", json=pool.model_dump(mode="json", exclude_unset=True)).raise_for_status()
         deploy("--all", api=prefect_api)
         found = {
             d["name"]: d for d in api.post("/deployments/filter", json={}).json() if d["work_pool_name"] == WORK_POOL
@@ -67,21 +61,6 @@ def deployed(prefect_api: str) -> Iterator[Deployed]:
         for automation in automations(prefect_api):
             api.delete(f"/automations/{automation['id']}")
         api.delete(f"/work_pools/{WORK_POOL}")
-
-
-def deploy(*words: str, api: str, **environment: str) -> None:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", "--no-prompt", "deploy", *words],
-        cwd=PROJECT,
-        env={**os.environ, "PATH": path, "PREFECT_API_URL": api, "ETL_WORK_POOL": WORK_POOL, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "WARNING" not in done.stdout + done.stderr
 
 
 def automations(api: str) -> list[dict[str, Any]]:
@@ -114,7 +93,8 @@ def test_schedules_are_by_the_exchange_s_clock(deployed: Deployed) -> None:
 def test_a_scheduled_run_waits_for_the_one_before(deployed: Deployed) -> None:
     limits = {n: d["global_concurrency_limit"]["limit"] for n, d in deployed.items() if d["global_concurrency_limit"]}
     assert limits == dict.fromkeys(("weekly", "daily", "years", "landing", "after-prices", "nightly"), 1)
-    assert all(deployed[name]["concurrency_options"]["collision_strategy"] == "ENQUEUE" for name in limits)
+    options = {"collision_strategy": "ENQUEUE", "grace_period_seconds": 7200}
+    assert all(deployed[name]["concurrency_options"] == options for name in limits)
 
 
 def test_forms_tell_of_each_parameter(deployed: Deployed) -> None:
@@ -190,15 +170,15 @@ def path_with(folder: Path) -> str:
     return f"{folder}:{Path(sys.executable).parent}:/usr/bin:/bin"
 
 
-def script(name: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = ["/bin/bash", str(PROJECT / "batch_image" / name)]
+def image(verb: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(PROJECT / "batch_image" / "image.py"), verb]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_an_image_is_built_and_pushed_by_its_name(docker: Path) -> None:
-    built = script("build.sh", PATH=path_with(docker), ETL_IMAGE="example.azurecr.io/etl:7")
+    built = image("build", PATH=path_with(docker), ETL_IMAGE="example.azurecr.io/etl:7")
     assert (built.returncode, built.stdout) == (0, "example.azurecr.io/etl:7")
-    assert script("push.sh", PATH=path_with(docker), ETL_IMAGE="example.azurecr.io/etl:7").returncode == 0
+    assert image("push", PATH=path_with(docker), ETL_IMAGE="example.azurecr.io/etl:7").returncode == 0
     build, push = (docker / "calls").read_text().splitlines()
     assert build.startswith("build ")
     assert "-f batch_image/Dockerfile -t example.azurecr.io/etl:7" in build
@@ -206,23 +186,21 @@ def test_an_image_is_built_and_pushed_by_its_name(docker: Path) -> None:
 
 
 def test_no_name_no_image(docker: Path) -> None:
-    for name in ("build.sh", "push.sh"):
-        done = script(name, PATH=path_with(docker))
+    for verb in ("build", "push"):
+        done = image(verb, PATH=path_with(docker))
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert not (docker / "calls").exists()
 
 
-@pytest.mark.parametrize("name", ["build.sh", "push.sh"])
-def test_a_machine_without_docker_is_told(tmp_path: Path, name: str) -> None:
-    for program in ("bash", "dirname"):
-        (tmp_path / program).symlink_to(f"/usr/bin/{program}")
-    done = script(name, PATH=str(tmp_path), ETL_IMAGE="example.azurecr.io/etl:7")
+@pytest.mark.parametrize("verb", ["build", "push"])
+def test_a_machine_without_docker_is_told(tmp_path: Path, verb: str) -> None:
+    done = image(verb, PATH=str(tmp_path), ETL_IMAGE="example.azurecr.io/etl:7")
     assert done.returncode == 1
-    assert "neither docker nor podman is here" in done.stderr
+    assert f"neither docker nor podman is here to {verb} it" in done.stderr
 
 
 def test_an_image_that_does_not_build_stops_the_deployment(docker: Path) -> None:
     (docker / "docker").write_text("#!/bin/sh\necho 'no space left' >&2\nexit 7\n")
-    done = script("build.sh", PATH=path_with(docker), ETL_IMAGE="example.azurecr.io/etl:7")
+    done = image("build", PATH=path_with(docker), ETL_IMAGE="example.azurecr.io/etl:7")
     assert (done.returncode, done.stdout) == (7, "")
     assert "no space left" in done.stderr

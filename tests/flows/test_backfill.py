@@ -16,9 +16,9 @@ from polars.testing import assert_frame_equal
 from prefect import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 
-from flows.backfill import BackfillReport, _key, _seams, backfill
-from flows.backfill_plan import Pace, plan_text
+from flows.backfill import BackfillReport, _key, backfill
 from flows.market_prices import market_prices
+from tasks.extract.prices.backfill_pace import Pace
 from tasks.extract.sample_market import Faults, Served
 from tasks.window import Window
 from tests.deadline import until
@@ -119,16 +119,6 @@ def test_only_the_same_work_is_joined() -> None:
     assert key not in {_key(window, codes, refetch=refetch) for codes, refetch in others}
 
 
-def test_seams_are_the_last_days_of_what_was_there_beside_what_came() -> None:
-    years = list(Window(first=date(2020, 1, 1), last=date(2023, 12, 31)).by_years(1))
-    assert _seams(years, years) == []
-    assert _seams(years, []) == []
-    assert _seams(years, years[2:3]) == [
-        Window(first=date(2021, 12, 25), last=date(2021, 12, 31)),
-        Window(first=date(2023, 12, 25), last=date(2023, 12, 31)),
-    ]
-
-
 def test_the_plan_compares_lengths_of_windows() -> None:
     span = ["--first", "2005-01-01", "--last", "2024-12-31"]
     done = subprocess.run(
@@ -143,15 +133,6 @@ def test_the_plan_compares_lengths_of_windows() -> None:
     rows = {cells[0]: cells[1:4] for line in done.stdout.splitlines() if len(cells := line.split()) > 5}
     assert rows["1"] == ["20", "1,000,000", "252,000,005"]
     assert rows["20"][:2] == ["1", "50,000"]
-
-
-def test_a_plan_of_no_codes_asks_how_many_there_are() -> None:
-    span = Window(first=date(2020, 1, 1), last=date(2024, 12, 31))
-    told = plan_text(span, list(span.by_years(1)), Pace(), None)
-    assert "5 windows" in told
-    assert "--plan-codes" in told
-    assert "| 0 |" not in told  # no calls and no cost: nobody should believe that
-    assert "50 codes" in plan_text(span, [span], Pace(plan_codes=50), None)
 
 
 def test_market_prices_without_publishing_leaves_the_warehouse_alone(house: House) -> None:

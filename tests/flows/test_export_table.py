@@ -24,12 +24,13 @@ from polars.testing import assert_frame_equal
 from prefect.blocks.system import Secret
 from prefect.utilities.callables import parameter_schema
 
-from flows.export_table import _parser, export_table
+from flows.commands.export_table import _parser
+from flows.export_table import export_table
 from tasks.errors import ConfigurationError, ContractError, EtlError, TransientError
 from tasks.lake import open_lake
 from tasks.lake.exports import EXPORTS, Exported, read_export
 from tests.kills import kill_after
-from tests.postgres import Postgres, postgres
+from tests.servers.postgres import Postgres, postgres
 
 __all__ = ["postgres"]
 
@@ -83,7 +84,7 @@ class Shop:
                 cursor.executemany(statement.replace("?", "%s"), rows or ((),))
 
     def count(self) -> int:
-        """Of the things that are still there."""
+        """How many things are still there."""
         exported = self.export("count", "SELECT count(*) AS n FROM things")
         assert exported.snapshot.rows == 1
         return int(read_export(self.lake, "count").collect().item())
@@ -283,15 +284,13 @@ def shell(shop: Shop, api: str, *options: str) -> "subprocess.CompletedProcess[s
 
 
 MEASURED = """
-import asyncio, pathlib, re, sys
+import asyncio, sys
 import flows.export_table, tasks.load.warehouse, adbc_driver_sqlite.dbapi, adbc_driver_postgresql.dbapi
+from tests.peak_memory import peak_memory
 
-def peak():
-    return int(re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1])
-
-before = peak()
+before = peak_memory()
 exported = asyncio.run(flows.export_table.export_table("million", sys.argv[1], format=sys.argv[2]))
-sys.stdout.write(f"{exported.snapshot.rows} {peak() - before}")
+sys.stdout.write(f"{exported.snapshot.rows} {peak_memory() - before}")
 """
 
 

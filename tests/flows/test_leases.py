@@ -1,4 +1,5 @@
-"""What the flows read for long is marked as being read, so that housekeeping leaves it; see tasks/lake/reading.py."""
+"""What the flows read for long is marked as being read, so that housekeeping leaves it; see
+tasks/lake/retention/read_leases.py."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,10 +13,10 @@ from flows.data_quality import data_quality
 from flows.vendor_file import vendor_file
 from tasks.datasets import Dataset
 from tasks.lake import Lake
-from tasks.lake.reading import home_of, marked
+from tasks.lake.retention.read_leases import home_of, leased
 from tasks.window import Window
 from tests.flows.conftest import AS_OF, House
-from tests.flows.vendors import Vendors, days, wide_csv
+from tests.flows.vendor_file.vendors import Vendors, days, wide_csv
 
 # Prefect leaves the sockets of its event stream to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -35,7 +36,7 @@ class Watch:
     def see(self, lake: Lake, dataset: Dataset, files: Iterable[str]) -> None:
         home = home_of(dataset)
         snapshots = {path.removeprefix(f"{home}/").rpartition("/")[0] for path in files}
-        if snapshots and snapshots <= marked(lake.store, home, datetime.now(UTC)):
+        if snapshots and snapshots <= leased(lake.store, home, datetime.now(UTC)):
             self.marked.add(home)
         elif len(snapshots) > 1:
             self.unmarked.add(home)

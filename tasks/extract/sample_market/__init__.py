@@ -4,14 +4,14 @@ It answers as the vendor documents it, with tokens, plans, limits and costs, and
 source can have. `python -m tasks.extract.sample_market` starts it from a shell, `serve` in the process.
 """
 
-from tasks.extract.sample_market.accounts import DEMO, FREE, OPEN, PAID, Accounts, Plan
 from tasks.extract.sample_market.csv_folder import CsvFolder
 from tasks.extract.sample_market.dialect import Dialect
-from tasks.extract.sample_market.faults import Faults
+from tasks.extract.sample_market.faults.faults import Faults
+from tasks.extract.sample_market.faults.revisions import revisions
 from tasks.extract.sample_market.market import Dividend, Market, Split
-from tasks.extract.sample_market.revisions import revisions
-from tasks.extract.sample_market.server import Served, serve
-from tasks.extract.sample_market.simulation import SimulatedMarket
+from tasks.extract.sample_market.service.accounts import DEMO, FREE, OPEN, PAID, Accounts, Plan
+from tasks.extract.sample_market.service.server import Served, serve
+from tasks.extract.sample_market.simulation.simulated_market import SimulatedMarket
 
 __all__ = [
     "DEMO",

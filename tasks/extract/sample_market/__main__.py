@@ -11,16 +11,16 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tasks.errors import ConfigurationError
-from tasks.extract.sample_market.accounts import OPEN, PLANS, Accounts, Plan
-from tasks.extract.sample_market.admin import in_words
 from tasks.extract.sample_market.csv_folder import CsvFolder
 from tasks.extract.sample_market.dialect import Dialect
-from tasks.extract.sample_market.faults import LASTING, PASSING, Faults
-from tasks.extract.sample_market.listing import MOST_CODES
+from tasks.extract.sample_market.faults.faults import LASTING, PASSING, Faults
 from tasks.extract.sample_market.market import Market
-from tasks.extract.sample_market.server import Served, serve
-from tasks.extract.sample_market.simulation import SimulatedMarket
-from tasks.sessions import sessions
+from tasks.extract.sample_market.service.accounts import OPEN, PLANS, Accounts, Plan
+from tasks.extract.sample_market.service.admin import in_words
+from tasks.extract.sample_market.service.server import Served, serve
+from tasks.extract.sample_market.simulation.instruments import MOST_CODES
+from tasks.extract.sample_market.simulation.simulated_market import SimulatedMarket
+from tasks.trading_days import sessions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,7 +118,7 @@ def _greeting(served: Served, exchange: str, token: str) -> str:
 
 
 def _wait() -> None:
-    """Until Ctrl-C, or a polite kill. A shell starts its background jobs with SIGINT ignored, so that is set too."""
+    """Returns at Ctrl-C, or a polite kill. Shells start background jobs with SIGINT ignored, so that is set too."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:

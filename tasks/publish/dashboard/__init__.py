@@ -1,11 +1,11 @@
 """The dashboard: one HTML page about one run, which needs no network.
 
-`select` says which codes a page can show, `render` makes the page of their rows. Drawing needs the optional
+`choose_codes` says which codes a page can show, `render` makes the page of their rows. Drawing needs the optional
 dependencies of the extra `dashboard`; importing this package does not.
 """
 
+from tasks.publish.dashboard.chosen_codes import choose_codes
 from tasks.publish.dashboard.figures import RunFigures
 from tasks.publish.dashboard.page import render
-from tasks.publish.dashboard.selection import select
 
-__all__ = ["RunFigures", "render", "select"]
+__all__ = ["RunFigures", "choose_codes", "render"]

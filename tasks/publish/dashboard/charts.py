@@ -11,7 +11,7 @@ from functools import cache
 import vl_convert
 
 from tasks.publish.dashboard import price_charts, quality_charts
-from tasks.publish.dashboard.ink import DOWN, UP, Spec, finished
+from tasks.publish.dashboard.chart_theme import DOWN, UP, Spec, themed
 
 
 @cache
@@ -25,7 +25,7 @@ def specs() -> dict[str, Spec]:
         "failures": quality_charts.failures(),
         "value": quality_charts.value(),
     }
-    return {name: finished(drawing) for name, drawing in drawings.items()}
+    return {name: themed(drawing) for name, drawing in drawings.items()}
 
 
 @cache

@@ -25,6 +25,8 @@ class RunFigures:
     rows_quarantined: int = 0
     rows_duplicates: int = 0
     rows_revised: int = 0  # of the published ones: they replaced a row that was stored with other values
+    rows_withdrawn: int = 0  # of those stored before: the source does not give them any more, and they were removed
+    withdrawn: tuple[str, ...] = ()  # the first of them, by code and day
     loaded_inserted: int = 0
     loaded_updated: int = 0
     loaded_deleted: int = 0

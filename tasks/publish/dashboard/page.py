@@ -10,8 +10,9 @@ from typing import Any
 import jinja2
 import polars as pl
 
-from tasks.errors import ConfigurationError
+from tasks.libraries import DASHBOARD, require
 from tasks.publish.dashboard import series, tables, text
+from tasks.publish.dashboard.biggest_movers import movers_series
 from tasks.publish.dashboard.figures import RunFigures
 from tasks.publish.dashboard.verdict import judge
 
@@ -42,7 +43,7 @@ def render(prices: pl.DataFrame, measures: pl.DataFrame, quality: pl.DataFrame, 
         decimals=tables.price_decimals(measures),
         week=measures["week"].max(),
         picks={one["code"]: index for index, one in enumerate(drawn)},
-        data={"series": drawn, "movers": series.movers(measures), "trend": trend},
+        data={"series": drawn, "movers": movers_series(measures), "trend": trend},
         specs=specs,
         styles=_asset("page.css"),
         scripts=[bundle, script],
@@ -51,13 +52,9 @@ def render(prices: pl.DataFrame, measures: pl.DataFrame, quality: pl.DataFrame, 
 
 
 def _drawings() -> tuple[dict[str, Any], str]:
-    try:
-        from tasks.publish.dashboard import charts  # noqa: PLC0415 - the image of Batch tasks lacks what it imports
-    except ImportError as error:
-        raise ConfigurationError(
-            f"The dashboard page could not be drawn: the package {error.name} is not installed. "
-            "Install the extra for it: pip install 'prefect-on-azure-batch[dashboard]'"
-        ) from error
+    require(DASHBOARD, "The dashboard page")
+    from tasks.publish.dashboard import charts  # noqa: PLC0415 - the image of Batch tasks lacks what it imports
+
     return charts.specs(), charts.bundle()
 
 

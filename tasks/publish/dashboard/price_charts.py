@@ -2,7 +2,7 @@
 
 import altair as alt
 
-from tasks.publish.dashboard.ink import ACCENT, DATES, INK, LINE, PAPER, SOFT, Drawing
+from tasks.publish.dashboard.chart_theme import ACCENT, DATES, LINE, PAPER, SOFT, TEXT, Drawing
 
 GUTTER = 46  # pixels for the prices on an axis
 
@@ -63,7 +63,7 @@ def movers(colour: str) -> Drawing:
     """
     labels = alt.Axis(
         labelExpr="codes[datum.value]",
-        labelColor=INK,
+        labelColor=TEXT,
         labelFontSize=13,
         labelAlign="left",
         labelPadding=93,
@@ -76,6 +76,6 @@ def movers(colour: str) -> Drawing:
     )
     drawing = alt.layer(
         chart.mark_bar(fill=colour, fillOpacity=0.8, height=12, cornerRadiusEnd=2, cursor="pointer"),
-        chart.mark_text(align="left", dx=6, fill=INK, fontSize=13).encode(text="text:N"),
+        chart.mark_text(align="left", dx=6, fill=TEXT, fontSize=13).encode(text="text:N"),
     ).properties(description="Weekly return by code")
     return drawing.add_params(alt.param(name="limit", value=1), alt.param(name="codes", value=[]))

@@ -2,7 +2,7 @@
 
 import altair as alt
 
-from tasks.publish.dashboard.ink import DOWN, LINE, PAPER, SOFT, UP, WARN, Drawing
+from tasks.publish.dashboard.chart_theme import DOWN, LINE, PAPER, SOFT, UP, WARN, Drawing
 
 # 0.995 and 12.5k: SI prefixes alone would make 995m of the first.
 SHORT = "abs(datum.value) < 1e4 ? format(datum.value, ',~r') : format(datum.value, '~s')"

@@ -1,4 +1,4 @@
-"""What the page's script draws, as plain lists for JSON: prices and averages by code, movers, the trend of checks."""
+"""What the page's script draws, as plain lists for JSON: prices and averages by code, the trend of checks."""
 
 from datetime import date
 from typing import Any
@@ -6,11 +6,9 @@ from typing import Any
 import polars as pl
 
 from tasks.publish.dashboard import text
-from tasks.publish.dashboard.selection import biggest_movers
 
 HISTORY = "10y"  # of prices before the last one
 TREND_WINDOWS = 60
-MOVERS = 10
 
 Json = dict[str, Any]
 
@@ -44,13 +42,6 @@ def price_series(prices: pl.DataFrame, measures: pl.DataFrame) -> list[Json]:
     return joined.with_columns(*lists, pl.when(change.is_finite()).then(change)).to_dicts()
 
 
-def movers(measures: pl.DataFrame) -> Json:
-    """`rising` and `falling`: code, size and text of the biggest moves of the last week; `limit`: the largest size."""
-    rising, falling = biggest_movers(measures, MOVERS)
-    sides = {"rising": _bars(rising), "falling": _bars(falling)}
-    return {**sides, "limit": max((bar["size"] for side in sides.values() for bar in side), default=1.0)}
-
-
 def quality_trend(quality: pl.DataFrame) -> Json:
     """The last windows in order: `windows` with their counts; `checks`: name, dataset and one point per window."""
     order = ["window_last", "window_first"]
@@ -79,13 +70,6 @@ def _day_numbers(column: str) -> pl.Expr:
 def _rounded(column: str) -> pl.Expr:
     number = pl.col(column)
     return pl.when(number.is_finite()).then(number.round_sig_figs(6))
-
-
-def _bars(side: pl.DataFrame) -> list[Json]:
-    return [
-        {"code": code, "size": abs(move), "text": text.change(move)}
-        for code, move in side.select("code", "return_1w").rows()
-    ]
 
 
 def _window(row: Json) -> Json:

@@ -17,7 +17,7 @@ Schema = dict[str, Any]
 
 
 def errors(resource: Resource) -> list[str] | None:
-    """Of its resolved form; None where there is no schema of the type in its API version."""
+    """What is wrong with the resource, resolved; None where there is no schema of its type in its API version."""
     found = _definition(resource.type, resource.api_version)
     if found is None:
         return None
@@ -31,7 +31,7 @@ def errors(resource: Resource) -> list[str] | None:
 
 
 def template_errors(template: Mapping[str, Any]) -> list[str]:
-    """Of the template itself: parameters, outputs, and what every resource has."""
+    """What is wrong with the template itself: parameters, outputs, and what every resource has."""
     document = json.loads((FOLDER / "deploymentTemplate.json").read_text(encoding="utf-8"))
     # It refers to every schema there is; those of the resources are looked at one by one.
     document["properties"]["resources"] = {"type": "array", "items": {"$ref": "#/definitions/ARMResourceBase"}}

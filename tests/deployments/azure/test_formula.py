@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deployments.local.batch_emulator import autoscale
+from azure_batch_emulator import autoscale
 from tests.deployments.azure.arm.given import FULL, deployed
 
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
@@ -27,12 +27,8 @@ class Pending:
 def _nodes(pending: Sequence[float], **given: int) -> tuple[int, int, str]:
     pool = deployed({**FULL, **given}).one("Microsoft.Batch/batchAccounts/pools")
     formula = pool.properties["scaleSettings"]["autoScale"]["formula"]
-    results = dict(part.split("=") for part in autoscale.evaluate(formula, Pending(pending), NOW).split(";"))
-    return (
-        int(results["$TargetDedicatedNodes"]),
-        int(results["$TargetLowPriorityNodes"]),
-        results["$NodeDeallocationOption"],
-    )
+    found = autoscale.run(formula, Pending(pending), NOW)
+    return found.target_dedicated, found.target_low_priority, found.deallocation_option
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from batch_image.references import find_references
-from deployments.azure_batch.configuration import AzureBatchJobConfiguration
-from deployments.azure_batch.credentials import AzureBatchCredentials
-from tasks.lake.account import find_account
-from tasks.lake.credentials import LakeCredentials
-from tasks.load import odbc_keywords
+from batch_launcher.secret_references import find_references
+from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration
+from prefect_azure_batch.credentials import AzureBatchCredentials
+from tasks.database.odbc import keywords
+from tasks.lake.azure.account import find_account
+from tasks.lake.azure.credentials import LakeCredentials
 from tasks.settings import Settings
 from tests.deployments.azure.arm.deployment import TEMPLATE
 from tests.deployments.azure.arm.given import CASES, FULL, REQUIRED, deployed
@@ -62,10 +62,10 @@ def test_the_warehouse_is_opened_by_an_identity() -> None:
     """On the nodes by theirs, which is named, for there it is one of several possible."""
     nodes = sa.make_url(_environment()["ETL_WAREHOUSE_URL"])
     operators = sa.make_url(deployed(FULL).outputs["ETL_WAREHOUSE_URL"])
-    options = odbc_keywords.options(nodes, odbc_keywords.SQL_SERVER, "fast")
+    options = keywords.options(nodes, keywords.SQL_SERVER, "fast")
     client, options = options.taken("client_id", "")
 
-    assert odbc_keywords.wants_token(nodes, options)
+    assert keywords.wants_token(nodes, options)
     assert client == _environment()["AZURE_CLIENT_ID"]
     assert operators == nodes.set(query={})
 

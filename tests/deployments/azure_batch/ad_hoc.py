@@ -9,7 +9,7 @@ from pathlib import Path
 import beside  # type: ignore[import-not-found]  # written there by the test, and unknown to the nodes
 from prefect import flow
 
-from deployments.azure_batch import azure_batch
+from prefect_azure_batch import azure_batch
 
 POOL, GO = sys.argv[1], Path(sys.argv[2])
 
@@ -28,7 +28,7 @@ def called(x: int, y: int) -> dict[str, object]:
 @azure_batch(work_pool=POOL)
 @flow
 def waits() -> str:
-    """Until it is told to go on, so that whoever waits for it does not."""
+    """Returns when it is told to go on, so that whoever waits for it does not."""
     end = time.monotonic() + 120
     while not GO.exists() and time.monotonic() < end:
         time.sleep(0.1)

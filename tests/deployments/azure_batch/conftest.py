@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from azure_batch_emulator.running_emulator import Emulator, running_emulator
 from tests.deployments.azure_batch.stage import Stage, create_pool, make_stage
-from tests.deployments.local.batch_emulator_server import Emulator, running_emulator
 
 
 @pytest.fixture(scope="module")
@@ -19,4 +19,4 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def stage(prefect_api: str, emulator: Emulator) -> Iterator[Stage]:
     yield make_stage(prefect_api, emulator)
-    emulator.admin("faults", method="DELETE")
+    emulator.clear()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 from prefect import flow, get_run_logger
@@ -21,15 +22,24 @@ def failing() -> None:
 @flow
 def killed() -> None:
     """As the kernel does when memory is out: everything of the container is killed."""
-    os.kill(os.getppid(), signal.SIGKILL)
-    os.kill(os.getpid(), signal.SIGKILL)
+    if sys.platform != "win32":  # a node is one of Linux
+        os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@flow
+def vanishing() -> None:
+    """Ends without a word to Prefect."""
+    sys.stderr.write("the licence server has gone\n")
+    sys.stderr.flush()
+    os._exit(3)
 
 
 @flow
 def long(seconds: float = 300, marker: str = "") -> None:
     """Writes down that it runs, if asked to, and goes on for so long."""
     if marker:
-        with open(marker, "a") as file:  # noqa: PTH123 - in the working directory of a task
+        with open(marker, "a", encoding="utf-8") as file:  # noqa: PTH123 - in the working directory of a task
             file.write(f"{os.getpid()}\n")
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -9,32 +9,37 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import PrefectClient, SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.states import Cancelling
 
-from deployments.azure_batch import AzureBatchCredentials, AzureBatchWorker
-from deployments.azure_batch.settings import WorkerSettings
-from tests.deployments.local.batch_emulator_server import Emulator
+from azure_batch_emulator.running_emulator import Emulator
+from prefect_azure_batch import AzureBatchCredentials, AzureBatchWorker
+from prefect_azure_batch.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from azure.batch import models
 
 PATIENCE = 60
 SETTINGS = {
     "POLL_SECONDS": "0.5",
     "IDLE_POLL_SECONDS": "1",
     "REASON_SECONDS": "0.5",
-    "SWEEP_SECONDS": "4",
+    "RECONCILE_SECONDS": "4",
     "ORPHAN_SECONDS": "4",
     "SILENT_EXIT_SECONDS": "3",
     "RETRY_SECONDS": "0.1",
     "LONGEST_RETRY_SECONDS": "1",
     "COLLECTION_SECONDS": "0.1",
-    "RECONCILE_POLLS": "4",
+    "WHOLE_LIST_POLLS": "4",
 }
 SETTINGS_HERE = WorkerSettings.model_validate(
     {name.lower(): value for name, value in SETTINGS.items()} | {"orphan_seconds": 1}
@@ -52,8 +57,9 @@ class Stage:
     emulator: Emulator
     work_pool: str
 
-    def deploy(self, name: str, **variables: object) -> UUID:
-        """A deployment of a flow of `on_nodes`; the variables are its job variables."""
+    def deploy(self, name: str, pull: dict[str, object] | None = None, **variables: object) -> UUID:
+        """A deployment of a flow of `on_nodes`, pulled by another step if one is given; the variables are its job
+        variables."""
         folder = str(Path(__file__).parent)
         with self.client() as client:
             return client.create_deployment(
@@ -61,7 +67,7 @@ class Stage:
                 name=f"{name}-{uuid4().hex[:6]}",
                 work_pool_name=self.work_pool,
                 entrypoint=f"on_nodes.py:{name}",
-                pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": folder}}],
+                pull_steps=[pull or {"prefect.deployments.steps.set_working_directory": {"directory": folder}}],
                 job_variables=variables,
             )
 
@@ -136,9 +142,7 @@ class Stage:
 
 def new_worker(stage: Stage, **options: Any) -> AzureBatchWorker:
     """One in this process, as hasty as the others."""
-    worker = AzureBatchWorker(stage.work_pool, **options)
-    worker.settings = SETTINGS_HERE
-    return worker
+    return AzureBatchWorker(stage.work_pool, **({"settings": SETTINGS_HERE} | options))
 
 
 def abandon(worker: AzureBatchWorker) -> None:
@@ -147,12 +151,59 @@ def abandon(worker: AzureBatchWorker) -> None:
     worker._runs_task_group.cancel_scope.cancel()
 
 
+async def queued(worker: AzureBatchWorker) -> list[WorkerFlowRunResponse]:
+    """What is due for it, as its next poll would find it."""
+    before = datetime.now(UTC) + timedelta(seconds=5)
+    return await worker.client.get_scheduled_flow_runs_for_work_pool(worker.work_pool.name, scheduled_before=before)
+
+
+async def submit(worker: AzureBatchWorker, found: list[WorkerFlowRunResponse]) -> None:
+    """As its poll does with what it has found. Waits until all of them have been given to Azure Batch, or not."""
+    await worker._submit_scheduled_flow_runs(found)
+    await until(lambda: not worker.submitting)
+
+
+async def give_labels(worker: AzureBatchWorker, run: UUID) -> None:
+    await worker._give_worker_labels_to_flow_run(run)
+
+
+@contextmanager
+def asking(worker: AzureBatchWorker, client: PrefectClient) -> Iterator[None]:
+    """It has another client meanwhile."""
+    worker._client, own = client, worker._client
+    try:
+        yield
+    finally:
+        worker._client = own
+
+
 async def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> None:
     """Polls, with a deadline."""
     deadline = time.monotonic() + seconds
     while not await asyncio.to_thread(holds):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
+
+
+async def abandoned(stage: Stage, *runs: UUID, name: str = "same") -> None:
+    """A worker submits the runs and is gone, as one that was killed: it says nothing any more."""
+    worker = new_worker(stage, name=name)
+    await worker.__aenter__()
+    await worker.get_and_submit_flow_runs()
+    await until(lambda: all(stage.read(run).infrastructure_pid for run in runs))
+    abandon(worker)
+    await worker.__aexit__(None, None, None)
+
+
+def is_final(stage: Stage, *runs: UUID) -> Callable[[], bool]:
+    return lambda: all(bool((state := stage.read(run).state) and state.is_final()) for run in runs)
+
+
+def tasks_of(stage: Stage, run: UUID) -> "list[models.BatchTask]":
+    """Those of the run in all jobs of the work pool."""
+    with stage.emulator.client() as client:
+        jobs = [job.id for job in client.list_jobs() if job.id.startswith(stage.work_pool[:14])]
+        return [task for job in jobs for task in client.list_tasks(job) if task.id.startswith(str(run))]
 
 
 def make_stage(api: str, emulator: Emulator, pool: str = "nodes", **variables: object) -> Stage:

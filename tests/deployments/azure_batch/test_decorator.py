@@ -14,12 +14,12 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect_azure import AzureBlobStorageCredentials
 
-from deployments.azure_batch import azure_batch
-from deployments.azure_batch.__main__ import main
-from tests.azurite import azurite  # noqa: F401 - a fixture
-from tests.azurite import client as blobs
+from azure_batch_emulator.running_emulator import running_emulator
+from prefect_azure_batch import azure_batch
+from prefect_azure_batch.__main__ import main
 from tests.deployments.azure_batch.stage import create_pool, make_stage
-from tests.deployments.local.batch_emulator_server import running_emulator
+from tests.servers.azurite import azurite  # noqa: F401 - a fixture
+from tests.servers.azurite import client as blobs
 
 SCRIPT = Path(__file__).parent / "ad_hoc.py"
 
@@ -99,7 +99,7 @@ def test_a_notebook_calls_with_no_worker_at_all(stage, environment, tmp_path, mo
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     cells = [
-        "from prefect import flow\nfrom deployments.azure_batch import azure_batch",
+        "from prefect import flow\nfrom prefect_azure_batch import azure_batch",
         "unit = 'rows'\ndef count(n):\n    return f'{n} {unit}'",
         f"@azure_batch(work_pool='{stage.work_pool}')\n@flow\ndef counts(n: int) -> str:\n    return count(n)",
         "counts(7)",

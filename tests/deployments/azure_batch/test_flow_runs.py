@@ -12,14 +12,15 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectHTTPStatusError
 
-from deployments.azure_batch.identifiers import Infrastructure
-from tests.azurite import Azurite, azurite
+from azure_batch_emulator.running_emulator import running_emulator
+from prefect_azure_batch.service.identifiers import Infrastructure
 from tests.deployments.azure_batch.stage import PATIENCE, Stage, create_pool, make_stage
-from tests.deployments.local.batch_emulator_server import running_emulator
+from tests.servers.azurite import Azurite, azurite
 
 __all__ = ["azurite"]
 
 SPEED = 20
+NOWHERE: dict[str, object] = {"prefect.deployments.steps.git_clone": {"repository": "file:///no-such-repository.git"}}
 BUILDAH = shutil.which("buildah") is not None
 
 
@@ -48,13 +49,15 @@ def started(stage: Stage, azurite: Azurite) -> dict[str, UUID]:
         "hello": stage.start(stage.deploy("hello"), name="node"),
         "failing": stage.start(stage.deploy("failing")),
         "killed": stage.start(stage.deploy("killed")),
+        "vanishing": stage.start(stage.deploy("vanishing")),
+        "not pulled": stage.start(stage.deploy("hello", pull=NOWHERE)),
         "slow": stage.start(stage.deploy("long", wall_clock_limit=20 * SPEED)),
         "printing": stage.start(stage.deploy("printing", stream_output=True)),
         "command": stage.start(stage.deploy("hello", launcher="no-such-program", command="--at all")),
         "no pool": stage.start(stage.deploy("hello", pool_id="no-such-pool")),
         "too wide": stage.start(stage.deploy("hello", required_slots=99)),
         "upload": stage.start(stage.deploy("hello", uploads=[{"container_url": lost}])),
-        "bad value": stage.start(stage.deploy("hello", gpus="all")),
+        "bad value": stage.start(stage.deploy("hello", memory="4g")),
     }
 
 
@@ -91,6 +94,16 @@ def test_a_killed_run_is_crashed_with_the_reason(stage, started):
     assert "exit code 137" in message(found)
     assert "lack of memory" in message(found)
     logged(stage, found.id, "exit code 137")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("vanishing", "the licence server has gone"), ("not pulled", "no-such-repository")]
+)
+def test_what_a_process_said_last_is_told_whoever_set_the_state(stage, started, name, words):
+    found = stage.ended(started[name])
+    assert found.state.name == "Crashed"
+    if words not in message(found):
+        logged(stage, found.id, words)
 
 
 def test_a_run_beyond_its_time_limit_is_crashed_with_the_reason(stage, started):
@@ -195,9 +208,9 @@ def _has_lines(file: Path, count: int) -> bool:
 
 
 def _task(stage: Stage, run: FlowRun) -> Any:
-    place = Infrastructure.parse(run.infrastructure_pid or "")
+    infrastructure = Infrastructure.parse(run.infrastructure_pid or "")
     with stage.emulator.client() as client:
-        return client.get_task(place.job, place.task)
+        return client.get_task(infrastructure.job, infrastructure.task)
 
 
 def _until_completed(stage: Stage, run: FlowRun) -> Any:

@@ -9,5 +9,6 @@ from tests.deployments.local.stack import Stack, running
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running(tmp_path_factory.mktemp("stack")) as found:
+    folder = tmp_path_factory.mktemp("stack")
+    with running(folder, PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS="2") as found:  # sees changed schedules at once
         yield found

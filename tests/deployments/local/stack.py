@@ -15,9 +15,9 @@ import psutil
 
 from deployments.local.services import Ports
 from tests.deadline import until
-from tests.prefect_server import free_port
+from tests.servers.prefect_server import check_log, free_port
 
-SECONDS_TO_START = 240
+SECONDS_TO_START = 420
 
 
 @dataclass
@@ -49,11 +49,11 @@ class Stack:
         return done.stdout
 
     def flow_runs(self, deployment: str) -> list[str]:
-        """The types of their states, but for those that a schedule will start."""
+        """The types of the states of those that somebody started: a schedule may be due while a test runs."""
         flow, name = deployment.split("/")
         asked = {"deployments": {"name": {"any_": [name]}}, "flows": {"name": {"any_": [flow]}}}
         found = httpx.post(f"{self.api}/flow_runs/filter", json=asked, timeout=60).json()
-        return [run["state_type"] for run in found if run["state_type"] != "SCHEDULED"]
+        return [run["state_type"] for run in found if not run["auto_scheduled"]]
 
     def children(self) -> list[psutil.Process]:
         found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
@@ -91,9 +91,10 @@ def begun(folder: Path, *options: str, ports: Ports | None = None, **environment
 
 
 @contextmanager
-def running(folder: Path, *options: str, ports: Ports | None = None) -> Iterator[Stack]:
-    """Started, and greeting."""
-    with begun(folder, *options, ports=ports) as stack:
+def running(folder: Path, *options: str, ports: Ports | None = None, **environment: str) -> Iterator[Stack]:
+    """Started, and greeting. Raises AssertionError at the end if the Prefect server has logged an error."""
+    with begun(folder, *options, ports=ports, **environment) as stack:
         until(lambda: "In another terminal" in stack.said() or stack.process.poll() is not None, SECONDS_TO_START)
         assert stack.process.poll() is None, stack.said()
         yield stack
+    check_log(stack.state / "logs" / "prefect-server.log")

@@ -10,11 +10,9 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tasks.errors import ConfigurationError, TransientError
-from tasks.extract.http import Answer, Http, HttpLimits, _limiter, retry_after
+from tasks.extract.http import Answer, Http, HttpLimits, retry_after
 from tasks.extract.sample_market import Served
 from tests.tasks.extract.scripted import answer, scripted
 
@@ -206,18 +204,6 @@ def test_the_rate_limit_holds(per_minute: int, requests: int, at_least: float) -
         assert statuses(get(server.url, requests, limits(per_minute=per_minute))) == [200] * requests
 
     assert max(server.moments) - began >= at_least
-
-
-@given(st.integers(1, 100_000))
-def test_no_minute_has_more_requests_than_the_limit(per_minute: int) -> None:
-    limiter = _limiter(per_minute)
-    assert limiter is not None
-    rate = limiter.max_rate / limiter.time_period
-
-    most = math.floor(limiter.max_rate + 61 * rate + 1e-6)  # a bucketful, and what flows in a minute and a second
-
-    assert most <= per_minute
-    assert rate * 60 >= 0.9 * per_minute  # and not many fewer
 
 
 def test_there_are_no_more_connections_than_allowed() -> None:

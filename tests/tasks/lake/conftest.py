@@ -6,14 +6,14 @@ import pytest
 
 from tasks.lake import Lake, open_lake
 from tasks.lake.store import Store
-from tests.azurite import Azurite, azurite
+from tests.servers.azurite import Azurite, azurite
 
 __all__ = ["azurite"]
 
 
 @pytest.fixture(params=["local", "azure"])
 def lake_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Of an empty lake, for this process and others."""
+    """The URL of an empty lake, for this process and others."""
     if request.param == "azure":
         server: Azurite = request.getfixturevalue("azurite")
         return server.empty_lake()

@@ -3,7 +3,6 @@
 python -m tests.tasks.lake.program {add,rewrite,watch,hang,big} URL ...
 """
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -14,6 +13,7 @@ import polars as pl
 
 from tasks.datasets import PRICES
 from tasks.lake import Change, Lake, SnapshotRef, open_lake
+from tests.peak_memory import peak_memory
 from tests.tasks.lake.examples import READINGS, change, readings
 
 SENSORS = 20  # of a version, each in a file of its own
@@ -99,8 +99,7 @@ def big(lake: Lake, days: str, codes: str) -> None:
     published = lake.update(PRICES, "p", lambda _: Change(frames(), ()), "big")
     assert published is not None
     read = sum(batch.height for batch in lake.read(PRICES, [published]).collect_batches(chunk_size=500_000))
-    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    say(f"{read} {peak}")
+    say(f"{read} {peak_memory()}")
 
 
 def say(line: str) -> None:

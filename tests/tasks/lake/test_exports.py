@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
+from tasks.choices import FileFormat
 from tasks.errors import ConfigurationError, ContractError, FatalError, TransientError
 from tasks.lake import Lake, LostRaceError, open_lake
-from tasks.lake.encoding import FileFormat
 from tasks.lake.exports import EXPORTS, Exported, publish_export, read_export
-from tasks.lake.housekeeping import housekeep
-from tests.flows.test_refusals import small_disk
+from tasks.lake.retention.housekeeping import housekeep
+from tests.flows.market_prices.test_refusals import small_disk
 
 MORNING = datetime(2024, 1, 31, 9, 30, 0, 123_456, tzinfo=UTC)
 EVERYTHING = pl.DataFrame(

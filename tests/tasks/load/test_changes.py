@@ -12,8 +12,8 @@ from polars.testing import assert_frame_equal
 from tasks.datasets import Dataset
 from tasks.lake import Change, Lake, SnapshotRef, open_lake
 from tasks.load.changes import changes
-from tasks.load.part import NOTHING, Part
-from tests.tasks.load.examples import QUOTES, Quotes, keys, quotes
+from tasks.load.request import NOTHING, Part
+from tests.tasks.warehouses.examples import QUOTES, Quotes, keys, quotes
 
 # Its `volume` is not in the table.
 IN_LAKE = Dataset("quotes", "published", Quotes, sort=("day",), period="day", table="quotes", only_in_lake=("volume",))

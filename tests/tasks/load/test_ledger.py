@@ -8,9 +8,11 @@ from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from tasks.errors import ContractError, TransientError
-from tasks.load.ledger import Loads, Runs
-from tasks.load.warehouse import NOTHING, LoadResult, RunRow, Warehouse, open_warehouse
-from tests.tasks.load.examples import QUOTES, Quotes, dataset, part, quotes, table
+from tasks.load.ledger import Loads, RunRow, Runs
+from tasks.load.load_result import LoadResult
+from tasks.load.request import NOTHING
+from tasks.load.warehouse import Warehouse, open_warehouse
+from tests.tasks.warehouses.examples import QUOTES, Quotes, dataset, part, query, quotes, table
 
 LOADS_TYPES = {name: column.dtype for name, column in Loads.columns().items()}
 RUNS_TYPES = {name: column.dtype for name, column in Runs.columns().items()}
@@ -27,8 +29,10 @@ def test_the_ledger_has_the_latest_snapshot_of_each_partition(warehouse: Warehou
     warehouse.load(dataset(Quotes, "others"), [part("s9", ONE)], run="r3")
 
     assert warehouse.loaded(QUOTES) == {"p": "s2", "q": "s1"}
-    found = warehouse.query(
-        "SELECT partition, snapshot, rows, run FROM etl_loads WHERE dataset = :d ORDER BY loaded_at", {"d": "quotes"}
+    found = query(
+        warehouse,
+        "SELECT partition, snapshot, rows, run FROM etl_loads WHERE dataset = :d ORDER BY loaded_at",
+        {"d": "quotes"},
     )
     assert found.rows() == [("p", "s1", 1, "r1"), ("q", "s1", 1, "r1"), ("p", "s2", 1, "r2")]
 
@@ -78,7 +82,7 @@ def test_a_clock_that_goes_back_does_not_bring_an_old_snapshot_back(warehouse_ur
 
     with open_warehouse(warehouse_url) as warehouse:
         assert warehouse.loaded(QUOTES) == {"p": "s3"}
-        loads = warehouse.query("SELECT snapshot, loaded_at FROM etl_loads ORDER BY loaded_at", types=LOADS_TYPES)
+        loads = query(warehouse, "SELECT snapshot, loaded_at FROM etl_loads ORDER BY loaded_at", types=LOADS_TYPES)
     assert loads.rows() == [
         ("s1", noon),
         ("s2", noon + timedelta(microseconds=1)),
@@ -124,7 +128,7 @@ def test_a_run_is_recorded_and_recorded_anew(warehouse: Warehouse) -> None:
     for each in (row, row.model_copy(update={"run": "r0"}), done):
         warehouse.record_run(each)
 
-    found = warehouse.query("SELECT * FROM etl_runs ORDER BY run", types=RUNS_TYPES).to_dicts()
+    found = query(warehouse, "SELECT * FROM etl_runs ORDER BY run", types=RUNS_TYPES).to_dicts()
     assert [r["state"] for r in found] == ["Running", "Completed"]
     assert found[0]["ended"] is None
     assert found[1] == done.model_dump() | {"started": datetime(2024, 1, 1, tzinfo=UTC)}

@@ -6,7 +6,7 @@ from polars.testing import assert_frame_equal
 
 from tasks.errors import ContractError
 from tasks.load.rows import prepared
-from tests.tasks.load.examples import QUOTES, quotes
+from tests.tasks.warehouses.examples import QUOTES, quotes
 
 ROWS = quotes(("B", 1, 1.0, 1), ("A", 2, 2.0, None), ("A", 1, 3.0, 3))
 

@@ -11,9 +11,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tasks.datasets import Dataset
-from tasks.errors import ConfigurationError, ContractError
-from tasks.load.warehouse import LoadResult, Part, Warehouse
-from tests.tasks.load.examples import QUOTES, dataset, part, quotes, table
+from tasks.errors import ContractError
+from tasks.load.load_result import LoadResult
+from tasks.load.request import Part
+from tasks.load.warehouse import Warehouse
+from tests.tasks.warehouses.examples import dataset, query, table
 
 
 class Values(dy.Schema):
@@ -118,7 +120,7 @@ def test_a_number_may_come_after_many_nulls(warehouse: Warehouse, load: Load) ->
     rows = values([row(f"{i:06}") for i in range(5_000)] + [row("x", double=1.5)])
     load("s1", rows)
 
-    found = warehouse.query("SELECT double FROM values_of_all_types ORDER BY key")
+    found = query(warehouse, "SELECT double FROM values_of_all_types ORDER BY key")
 
     assert found["double"].drop_nulls().to_list() == [1.5]
 
@@ -141,26 +143,3 @@ def test_types_that_no_sql_column_has_are_refused_by_name(warehouse: Warehouse, 
 
     with pytest.raises(ContractError, match=r"column odd .*only_in_lake"):
         warehouse.load(Dataset("odd", "published", schema, ("key",), table="odd"), [], run="r")
-
-
-def test_values_of_a_query_are_bound(warehouse: Warehouse) -> None:
-    warehouse.load(QUOTES, [part("s1", quotes(("A'", 1, 1.0, 1), ("B", 2, 2.0, None), ("C", 3, 3.0, 3)))], run="r")
-
-    def codes(where: str, **params: object) -> list[str]:
-        return warehouse.query(f"SELECT code FROM quotes WHERE {where} ORDER BY code", params)["code"].to_list()
-
-    assert codes("code = :code", code="A'") == ["A'"]
-    assert codes("code = :code", code="' OR 1=1 --") == []
-    assert codes("day >= :first AND day < :last", first=date(2024, 1, 2), last=date(2024, 1, 3)) == ["B"]
-    assert codes("code IN :codes AND close > :low", codes=["A'", "B", "C"], low=1.5) == ["B", "C"]
-    assert codes("volume = :volume OR :volume IS NULL", volume=None) == ["A'", "B", "C"]
-
-
-def test_a_query_that_makes_no_sense_is_refused(warehouse: Warehouse) -> None:
-    with pytest.raises(ConfigurationError, match=r"refuses the query.*nowhere") as raised:
-        warehouse.query("SELECT 'secret' FROM nowhere")
-    assert "secret" not in str(raised.value)
-    with pytest.raises(ConfigurationError, match="query is empty"):
-        warehouse.query(" ;\n")
-    with pytest.raises(ConfigurationError, match=r"takes the parameters \['a', 'b'\], but was given \['b', 'c'\]"):
-        warehouse.query("SELECT :a, :b", {"b": 1, "c": 2})

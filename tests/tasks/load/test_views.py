@@ -7,9 +7,11 @@ import polars as pl
 import sqlglot
 
 from tasks.datasets import DATA_QUALITY, PRICE_MEASURES, PRICES, Dataset
+from tasks.load.request import Part
 from tasks.load.views import VIEWS, ensure_views
-from tasks.load.warehouse import Part, Warehouse
-from tests.tasks.load.recorder import Recorder
+from tasks.load.warehouse import Warehouse
+from tests.tasks.warehouses.examples import query
+from tests.tasks.warehouses.recorder import Recorder
 
 FIRST = date(2024, 1, 1)
 BAR = {"open": 1.0, "high": 3.0, "low": 1.0, "close": 2.0, "adjusted_close": 2.0, "volume": 10}
@@ -47,13 +49,13 @@ def test_a_dashboard_finds_its_shapes(warehouse: Warehouse) -> None:
     load(warehouse, DATA_QUALITY, [check(FIRST, "jumps", 5.0), check(later, "jumps", 0.0), check(FIRST, "old", 1.0)])
     assert warehouse.ensure_views() == ["dim_instrument", "fact_price", "data_quality_latest"]
     days = {"first_session": pl.Date(), "last_session": pl.Date()}
-    instruments = warehouse.query("SELECT * FROM dim_instrument ORDER BY code", types=days)
+    instruments = query(warehouse, "SELECT * FROM dim_instrument ORDER BY code", types=days)
     assert instruments.rows() == [
         ("AAA.US", FIRST, FIRST + timedelta(days=2), 3),
         ("BBB.US", FIRST, FIRST, 1),
     ]
-    assert warehouse.query("SELECT count(*) AS n FROM fact_price").item() == 4
-    latest = warehouse.query('SELECT "check", value FROM data_quality_latest ORDER BY "check"')
+    assert query(warehouse, "SELECT count(*) AS n FROM fact_price").item() == 4
+    latest = query(warehouse, 'SELECT "check", value FROM data_quality_latest ORDER BY "check"')
     assert latest.rows() == [("jumps", 0.0), ("old", 1.0)]
 
 
@@ -63,14 +65,14 @@ def test_they_are_made_once_and_follow_what_is_loaded(warehouse: Warehouse) -> N
     assert warehouse.ensure_views() == []
     extra = pl.DataFrame(bars("CCC.US", 1), schema={n: PRICES.polars_schema[n] for n in PRICES.table_columns})
     warehouse.load(PRICES, [Part("q", "t", extra, extra.select(PRICES.key).clear())], run="r")
-    assert warehouse.query("SELECT count(*) AS n FROM dim_instrument").item() == 2
+    assert query(warehouse, "SELECT count(*) AS n FROM dim_instrument").item() == 2
 
 
 def test_one_with_other_columns_is_made_anew(warehouse: Warehouse, execute: Callable[[str], int]) -> None:
     load(warehouse, PRICES, bars("AAA.US", 1))
     execute("CREATE VIEW fact_price AS SELECT code FROM prices")
     assert "fact_price" in warehouse.ensure_views()
-    assert warehouse.query("SELECT * FROM fact_price").columns == list(PRICES.table_columns)
+    assert query(warehouse, "SELECT * FROM fact_price").columns == list(PRICES.table_columns)
 
 
 def test_they_are_t_sql() -> None:

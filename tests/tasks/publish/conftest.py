@@ -1,5 +1,5 @@
 """Pages are looked at in Chromium."""
 
-from tests.chromium import browser, chromium
+from tests.servers.chromium import browser, chromium
 
 __all__ = ["browser", "chromium"]

@@ -105,7 +105,7 @@ def test_freshness(latest, expected, verdict_, detail):
 
 
 def bars(*rows: tuple[str, date, float, float, float, float]) -> pl.DataFrame:
-    """Of code, date, open, high, low, close; the adjusted close is the close."""
+    """Rows of code, date, open, high, low, close; the adjusted close is the close."""
     frame = pl.DataFrame(rows, schema=["code", "date", "open", "high", "low", "close"], orient="row")
     return frame.with_columns(adjusted_close=pl.col("close"))
 

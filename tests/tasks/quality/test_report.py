@@ -1,22 +1,21 @@
 """The checks over a real lake, and their results in it."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tasks.datasets import DATA_QUALITY, FETCHES, PRICES, Dataset, shard_of
+from tasks.datasets import DATA_QUALITY, FETCHES
 from tasks.errors import ContractError
-from tasks.lake import Change, Lake, open_lake
+from tasks.lake import Lake, open_lake
 from tasks.quality.checks import Check
 from tasks.quality.report import check_prices, errors, refuse
 from tasks.window import Window
+from tests.tasks.quality.examples import CODES, FETCHED, prices, put, store
 
 WINDOW = Window(first=date(2024, 1, 8), last=date(2024, 1, 14))  # Monday to Sunday
-FETCHED = datetime(2024, 1, 15, tzinfo=UTC)
-CODES = ("AAPL.US", "MSFT.US", "AMZN.US", "TSLA.US", "VTI.US", "IBM.US")
 
 
 @pytest.fixture
@@ -24,35 +23,10 @@ def lake(tmp_path: Path) -> Lake:
     return open_lake(str(tmp_path))
 
 
-def prices(first: date, last: date, codes: tuple[str, ...] = CODES) -> pl.DataFrame:
-    """A flat price on each weekday."""
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    frame = pl.DataFrame({"code": codes}).join(
-        pl.DataFrame({"date": [d for d in days if d.weekday() < 5]}), how="cross"
-    )
-    ohlc = {name: pl.lit(10.0) for name in ("open", "high", "low", "close", "adjusted_close")}
-    return frame.with_columns(**ohlc, volume=pl.lit(5, pl.Int64), fetched_at=pl.lit(FETCHED)).select(
-        PRICES.polars_schema.names()
-    )
-
-
-def put(lake: Lake, dataset: Dataset, partition: str, frame: pl.DataFrame) -> None:
-    lake.update(dataset, partition, lambda _: Change([frame], ()), "test")
-
-
-def store(lake: Lake, rows: pl.DataFrame) -> None:
-    parts = rows.with_columns(
-        year=pl.col("date").dt.year(), shard=pl.col("code").map_elements(lambda c: shard_of(c, PRICES.shards), pl.Int64)
-    )
-    for (year, shard), some in parts.group_by("year", "shard"):
-        frame = some.drop("year", "shard").cast(PRICES.polars_schema).sort(PRICES.sort)
-        put(lake, PRICES, PRICES.partition(int(str(year)), int(str(shard))), frame)
-
-
 def fetch(lake: Lake, part: str, *rows: tuple[str, str], window: Window = WINDOW, hours_ago: int = 0) -> None:
     """Outcomes of codes in a part of the window's extraction."""
     time = FETCHED - timedelta(hours=hours_ago)
-    full = [(code, outcome, "so it said", None, 0, None, time) for code, outcome in rows]
+    full = [(code, outcome, "so it said", None, 0, None, time, window.first, window.last) for code, outcome in rows]
     frame = pl.DataFrame(full, schema=FETCHES.polars_schema, orient="row")
     put(lake, FETCHES, f"window={window}/{part}", frame)
 
@@ -63,7 +37,7 @@ def fetched(lake: Lake, *codes: str) -> None:
 
 def checked(lake: Lake, window: Window = WINDOW) -> dict[str, Check]:
     results = check_prices(lake, window, lake.partitions(FETCHES, f"window={window}/"), "test")
-    assert len({c.check for c in results}) == len(results) == 6
+    assert len({c.check for c in results}) == len(results) == 10
     return {c.check: c for c in results}
 
 
@@ -98,7 +72,7 @@ def test_no_codes_at_all(lake):
     [
         (HISTORY.filter(pl.col("date") < date(2024, 1, 12)), ["freshness"]),
         (HISTORY.filter(pl.col("date") < WINDOW.first), ["freshness", "row_count"]),
-        (HISTORY.filter((pl.col("date") < WINDOW.first) | pl.col("code").is_in(CODES[:2])), ["row_count"]),
+        (HISTORY.filter((pl.col("date") < WINDOW.first) | pl.col("code").is_in(CODES[:2])), ["row_count", "sessions"]),
         (
             HISTORY.with_columns(high=pl.when(pl.col("date") == WINDOW.first).then(9.0).otherwise("high")),
             ["ohlc_order"],
@@ -108,7 +82,7 @@ def test_no_codes_at_all(lake):
             HISTORY.with_columns(
                 pl.when(pl.col("date") >= WINDOW.first).then(16.0).otherwise("adjusted_close").alias("adjusted_close")
             ),
-            ["jumps"],
+            ["jumps", "adjustment"],
         ),
         (pl.concat([HISTORY, HISTORY.tail(1)]), ["duplicates"]),
     ],
@@ -175,7 +149,7 @@ def test_another_verdict_takes_the_place_of_the_first_of_its_window_only(lake):
     fetch(lake, "window=00000-of-00001", ("AAPL.US", "fetched"), ("NONE.US", "unknown"))
     checked(lake)
     after = published(lake)
-    assert after.height == before.height == 12
+    assert after.height == before.height == 20
     of_other = pl.col("window_first") == other.first
     assert_frame_equal(after.filter(of_other), before.filter(of_other))
     complete = pl.col("check") == "completeness"

@@ -44,9 +44,10 @@ def market_rows(market: SimulatedMarket, codes: Iterable[str], window: Window, f
     return together.join(shards, on="code").select(columns.names()).cast(columns)
 
 
-def outcomes(*rows: tuple[str, str, str | None, float]) -> pl.DataFrame:
-    """Rows of FETCHES, of code, outcome, reason and the hour."""
-    full = [(code, outcome, reason, None, 0, None, at(hour)) for code, outcome, reason, hour in rows]
+def outcomes(*rows: tuple[str, str, str | None, float], span: Window | None = None) -> pl.DataFrame:
+    """Rows of FETCHES, of code, outcome, reason and the hour; the days asked for are not known, if none are given."""
+    days = (span.first, span.last) if span else (None, None)
+    full = [(code, outcome, reason, None, 0, None, at(hour), *days) for code, outcome, reason, hour in rows]
     return pl.DataFrame(full, schema=FETCHES.polars_schema, orient="row")
 
 

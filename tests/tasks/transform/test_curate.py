@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from tasks.datasets import FETCHES, PRICES, QUARANTINED_PRICES
+from tasks.datasets import FETCHES, PRICES, QUARANTINED_PRICES, WITHDRAWN_PRICES
 from tasks.errors import ContractError
 from tasks.extract.sample_market import SimulatedMarket
 from tasks.lake import Lake, open_lake
@@ -220,6 +220,103 @@ def test_quarantine_follows_the_outcomes_though_no_bar_changed(lake):
     assert quarantined(lake).is_empty()
 
 
+JANUARY = [raw_row(code, day) for code in ("A.US", "B.US") for day in ("2024-01-02", "2024-01-03")]
+
+
+def answered(lake: Lake, *rows: pl.DataFrame, outcome: str = "fetched", hour: float = 1, warning: str | None = None):
+    """The source answers for A.US and the whole window."""
+    fetches = outcomes(("A.US", outcome, None, hour), span=WINDOW).with_columns(warning=pl.lit(warning, pl.String))
+    receive(lake, raw_rows(*rows), WINDOW, fetches)
+    return curated(lake)
+
+
+def withdrawn(lake: Lake) -> list[tuple[object, ...]]:
+    found = lake.read(WITHDRAWN_PRICES, lake.partitions(WITHDRAWN_PRICES)).sort("code", "date").collect()
+    return found.select("code", "date", "close", "withdrawn_at", "run").rows()
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        [],
+        [raw_row("A.US", "2024-01-03", 1, close=None)],
+        [raw_row("A.US", "2024-01-03", 1, close=-1.0)],
+        [raw_row("A.US", "2024-01-03", 1, close=4.0), raw_row("A.US", "2024-01-03", 1, close=5.0)],
+    ],
+    ids=["not there", "null", "broken", "contradictory"],
+)
+def test_a_bar_that_a_whole_answer_does_not_give_is_withdrawn(lake, again):
+    receive(lake, raw_rows(*JANUARY))
+    curated(lake)
+    figures = answered(lake, raw_row("A.US", "2024-01-02", 1), *again)
+    assert figures == Figures(received=1 + len(again), quarantined=len(again), unchanged=1, withdrawn=1)
+    assert prices(lake).select("code", "date").rows() == [
+        ("A.US", date(2024, 1, 2)),
+        ("B.US", date(2024, 1, 2)),
+        ("B.US", date(2024, 1, 3)),
+    ]
+    assert withdrawn(lake) == [("A.US", date(2024, 1, 3), 10.0, at(1), "test")]
+    assert curated(lake).withdrawn == 0
+
+
+def give_an_earlier_day(lake: Lake, hour: float) -> None:
+    """The source does, of A.US, when it is asked for one beside the window."""
+    day = date(2023, 12, 29)
+    fetches = outcomes(("A.US", "fetched", None, hour), span=Window(first=day, last=day))
+    receive(lake, raw_rows(raw_row("A.US", str(day), hour)), WINDOW, fetches, part="witness=00000-of-00001")
+
+
+def test_an_empty_answer_withdraws_all_that_was_asked_for_once_the_source_gives_something(lake):
+    """It may be an outage, in which it gives nothing of anything."""
+    receive(lake, raw_rows(*JANUARY, raw_row("A.US", "2024-01-31")))
+    curated(lake)
+    give_an_earlier_day(lake, hour=-23)
+    assert answered(lake, outcome="empty").withdrawn == 0
+    give_an_earlier_day(lake, hour=1)
+    assert curated(lake).withdrawn == 3
+    assert prices(lake).filter(code="A.US")["date"].to_list() == [date(2023, 12, 29)]
+
+
+@pytest.mark.parametrize("outcome", ["failed", "refused", "unknown"])
+def test_an_answer_that_is_none_is_no_evidence(lake, outcome):
+    receive(lake, raw_rows(*JANUARY))
+    curated(lake)
+    assert answered(lake, outcome=outcome).withdrawn == 0
+    assert prices(lake).height == 4
+
+
+@pytest.mark.parametrize("day", ["2024-02-01", "2023-12-29", "soon", None])
+def test_an_answer_with_days_that_nobody_asked_for_is_no_evidence(lake, day):
+    receive(lake, raw_rows(*JANUARY))
+    curated(lake)
+    figures = answered(lake, raw_row("A.US", "2024-01-02", 1), raw_row("A.US", day, 1))
+    assert (figures.withdrawn, prices(lake).height) == (0, 4)
+
+
+def test_what_a_plan_cuts_off_is_no_evidence(lake):
+    receive(lake, raw_rows(*JANUARY, raw_row("A.US", "2024-01-04")))
+    curated(lake)
+    assert answered(lake, raw_row("A.US", "2024-01-03", 1), warning="limited by one year").withdrawn == 1
+    assert prices(lake).filter(code="A.US")["date"].to_list() == [date(2024, 1, 2), date(2024, 1, 3)]
+    assert answered(lake, outcome="empty", hour=2, warning="limited by one year").withdrawn == 0
+
+
+def test_an_older_answer_neither_withdraws_nor_brings_back(lake):
+    """The run that was killed is resumed after another one."""
+    receive(lake, raw_rows(*JANUARY))
+    curated(lake)
+    assert answered(lake, hour=-1, outcome="empty").withdrawn == 0
+    give_an_earlier_day(lake, hour=1)
+    assert answered(lake, hour=1, outcome="empty").withdrawn == 2
+    other = Window(first=WINDOW.first, last=WINDOW.last + timedelta(days=1))
+    receive(lake, raw_rows(raw_row("A.US", "2024-01-02", 0.5)), other)
+    curated(lake, other)
+    assert set(prices(lake).filter(pl.col("date") >= WINDOW.first)["code"]) == {"B.US"}
+    receive(lake, raw_rows(raw_row("A.US", "2024-01-02", 2)), other)
+    assert curated(lake, other).added == 1
+    assert set(prices(lake).filter(pl.col("date") >= WINDOW.first)["code"]) == {"A.US", "B.US"}
+
+
 def test_figures_that_do_not_add_up_are_refused():
     assert Figures(received=3, added=1, revised=1, quarantined=1).balanced().published == 2
     with pytest.raises(ContractError, match="received=3"):
@@ -230,7 +327,7 @@ def _curate_days(folder: str, days: Sequence[date], together: Barrier) -> None:
     lake = open_lake(folder)
     for day in days:
         window = Window(first=day, last=day)
-        receive(lake, raw_row(day=str(day)), window)
+        receive(lake, raw_row("A.CC", str(day)), window)  # trades on every day
         together.wait(60)
         curated(lake, window)
 

@@ -10,11 +10,11 @@ import pytest
 from tasks.datasets import PRICE_MEASURES, PRICES, VENDOR_MEASURES, VENDOR_VALUES, Dataset
 from tasks.lake import Lake, open_lake
 from tasks.lake.store import Store
-from tasks.transform.measure import measure
-from tasks.transform.vendor_measure import measure_vendor_values
+from tasks.transform.update_measures import update_measures
+from tasks.transform.vendor_values.measure import measure_vendor_values
 from tasks.window import Window
 from tests.tasks.transform.examples import curated, raw_row, receive
-from tests.tasks.transform.test_vendor import mean_of, measures, take, values
+from tests.tasks.transform.vendor_values.test_curate import mean_of, measures, take, values
 
 DAYS = [date(2024, 1, 2), date(2024, 1, 3)]
 JANUARY = Window(first=date(2024, 1, 1), last=date(2024, 1, 31))
@@ -58,10 +58,10 @@ def test_weekly_measures(lake, method, dataset):
     def other() -> None:
         receive(lake, raw_row(day="2024-01-02", fetched=1, adjusted_close=20.0, close=20.0, high=20.0), JANUARY)
         curated(lake, JANUARY)
-        measure(lake, "fast")
+        update_measures(lake, "fast")
 
     store: Any = Slow(lake.store, method, dataset, other)
-    measure(Lake(store), "slow")
+    update_measures(Lake(store), "slow")
 
     (made,) = lake.partitions(PRICE_MEASURES)
     assert lake.read(PRICE_MEASURES, [made]).collect()["average_10w"].to_list() == [20.0]
@@ -76,7 +76,7 @@ def test_means_of_vendor_values(lake, method, dataset):
     take(lake, ("A", [1.0, 2.0]), dates=DAYS)
 
     def other() -> None:
-        take(lake, ("A", [None, 4.0]), ("B", [5.0, None]), dates=DAYS, hours=1)
+        take(lake, ("A", [1.0, 4.0]), ("B", [5.0, None]), dates=DAYS, hours=1)
         measure_vendor_values(lake, 2, "fast")
 
     store: Any = Slow(lake.store, method, dataset, other)

@@ -6,12 +6,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.datasets import PRICES, RAW_PRICES, shard_of
+from tasks.datasets import PRICES, shard_of
 from tasks.extract.sample_market import SimulatedMarket
 from tasks.lake import Lake, open_lake
-from tasks.transform.restatement import restated
+from tasks.transform.restatement import restated, unwitnessed
 from tasks.window import Window
-from tests.tasks.transform.examples import curated, market_rows, raw_row, raw_rows, receive
+from tests.tasks.transform.examples import curated, market_rows, outcomes, raw_row, raw_rows, receive
 
 KNOWN = Window(first=date(2023, 11, 1), last=date(2024, 1, 12))
 AGAIN = Window(first=date(2024, 1, 8), last=date(2024, 1, 19))  # a week of it is known
@@ -40,9 +40,9 @@ def known(lake: Lake, *codes: str, factor: float = 1.0) -> None:
 
 
 def found(lake: Lake, rows: pl.DataFrame) -> dict[str, date]:
-    """What the bars that were fetched again say of the history."""
+    """What the bars that were fetched again say of the history: where it begins."""
     receive(lake, rows, AGAIN)
-    return restated(lake, AGAIN, lake.partitions(RAW_PRICES, f"window={AGAIN}/"))
+    return {code: span.first for code, span in restated(lake, AGAIN).items()}
 
 
 def changed(rows: pl.DataFrame, day: str, **values: float | None) -> pl.DataFrame:
@@ -85,15 +85,81 @@ def test_a_revised_adjusted_close_in_the_middle_is_not_a_restatement(lake):
     assert found(lake, changed(bars("A.US", AGAIN, 1), "2024-01-10", adjusted_close=9.0)) == {}
 
 
-@pytest.mark.parametrize("close", [0.0123, 1.0, 98765.4321])
-@pytest.mark.parametrize("noise", [1e-4, -1e-4])
-def test_four_decimals_are_not_a_restatement(lake, close, noise):
-    """Both sides are rounded, by half of the last digit at most."""
-    both = raw_rows(*(raw_row("A.US", day, close=close, adjusted_close=close) for day in days(KNOWN.first, KNOWN.last)))
-    receive(lake, both, KNOWN)
+def penny(close: float, adjusted: float, window: Window, hour: float = 0) -> pl.DataFrame:
+    return bars("A.US", window, hour).with_columns(close=close, adjusted_close=adjusted)
+
+
+@pytest.mark.parametrize("close", [0.004, 0.0123, 1.0, 98765.4321])
+def test_the_last_digit_that_the_source_shows_tells(lake, close):
+    """A dividend of 5 % on 0.0040 moves it by two of these digits, and one on more by more."""
+    receive(lake, penny(close, close, KNOWN), KNOWN)
     curated(lake, KNOWN)
-    again = bars("A.US", AGAIN, 1).with_columns(close=close, adjusted_close=close + noise)
-    assert found(lake, again) == {}
+    assert found(lake, penny(close, close, AGAIN, 1)) == {}
+    assert found(lake, penny(close, close - 0.0001, AGAIN, 1)) == {"A.US": date(2023, 11, 1)}
+
+
+@pytest.mark.parametrize("revised", [0.0123, 1.2345, 9876.5432])
+def test_what_rounding_makes_of_a_revised_close_is_not_a_restatement(lake, revised):
+    """Both adjusted closes are rounded, by half of the last digit each."""
+    factor, close = 0.6789, 1.1111
+    receive(lake, penny(close, round(close * factor, 4), KNOWN), KNOWN)
+    curated(lake, KNOWN)
+    again = penny(close, round(close * factor, 4), AGAIN, 1)
+    assert found(lake, changed(again, "2024-01-08", close=revised, adjusted_close=round(revised * factor, 4))) == {}
+
+
+@pytest.mark.parametrize("unit", [0.01, 100.0])
+def test_another_unit_is_a_restatement(lake, unit):
+    """Pence for pounds: the factor of adjustment stays."""
+    known(lake, "A.US", "B.US", factor=0.5)
+    again = bars("A.US", AGAIN, 1, 0.5).with_columns(pl.col("close", "adjusted_close") * unit)
+    assert found(lake, raw_rows(again, bars("B.US", AGAIN, 1, 0.5))) == {"A.US": date(2023, 11, 1)}
+
+
+def test_a_code_with_no_day_in_common_is_asked_for_its_last_one(lake):
+    """A halted, B delisted, C there as ever, D new, E known only from later on, F unknown to the source."""
+    known(lake, "A.US", "B.US", "C.US", "F.US")
+    later = Window(first=date(2024, 2, 1), last=date(2024, 2, 9))
+    receive(lake, bars("E.US", later), later)
+    curated(lake, later)
+    window = Window(first=date(2024, 1, 13), last=date(2024, 1, 26))
+    fetched = [(c, "fetched", None, 1.0) for c in ("A.US", "D.US", "E.US")]
+    rows = [bars(code, window, 1) for code in ("A.US", "D.US", "E.US")]
+    fetches = outcomes(*fetched, ("B.US", "empty", None, 1.0), ("F.US", "unknown", None, 1.0), span=window)
+    receive(lake, raw_rows(*rows), window, fetches)
+    last, first = Window(first=KNOWN.last, last=KNOWN.last), Window(first=later.first, last=later.first)
+    assert unwitnessed(lake, window) == {"A.US": last, "B.US": last, "E.US": first}
+
+    fetches = outcomes(("C.US", "fetched", None, 1.0), span=AGAIN)
+    receive(lake, bars("C.US", AGAIN, 1), AGAIN, fetches)
+    assert unwitnessed(lake, AGAIN) == {}
+    receive(lake, bars("C.US", AGAIN, 1).filter(pl.col("date") != "2024-01-08"), AGAIN, fetches)
+    before = date(2024, 1, 5)
+    assert unwitnessed(lake, AGAIN) == {"C.US": Window(first=before, last=before)}
+
+
+@pytest.mark.parametrize(
+    ("witness", "outcome"), [({"adjusted_close": 5.0}, "fetched"), ({"close": None}, "fetched"), (None, "empty")]
+)
+def test_the_day_that_was_asked_for_tells(lake, witness, outcome):
+    """Restated, set to null, or gone; a code for which it says the same as before is not."""
+    known(lake, "A.US", "B.US")
+    window = Window(first=date(2024, 2, 1), last=date(2024, 2, 9))
+    both = outcomes(("A.US", "fetched", None, 1), ("B.US", "fetched", None, 1), span=window)
+    receive(lake, raw_rows(bars("A.US", window, 1), bars("B.US", window, 1)), window, both)
+    last = Window(first=KNOWN.last, last=KNOWN.last)
+    told = [] if witness is None else [raw_row("A.US", str(KNOWN.last), 2, **witness)]
+    fetches = outcomes(("A.US", outcome, None, 2), ("B.US", "fetched", None, 2), span=last)
+    receive(lake, raw_rows(*told, raw_row("B.US", str(KNOWN.last), 2)), window, fetches, "witness=00000-of-00001")
+    assert restated(lake, window) == {"A.US": KNOWN}
+
+
+def test_older_answers_tell_nothing_of_what_was_fetched_since(lake):
+    """A run that was killed is resumed after another one has brought the history up to date."""
+    known(lake, "A.US")
+    receive(lake, bars("A.US", AGAIN, -1, factor=0.5), AGAIN, outcomes(("A.US", "fetched", None, -1), span=AGAIN))
+    assert unwitnessed(lake, AGAIN) == {}
+    assert restated(lake, AGAIN) == {}
 
 
 def test_a_code_without_older_history_has_none_to_restate(lake):
@@ -131,8 +197,7 @@ def test_over_the_turn_of_a_year(lake):
     window = Window(first=date(2023, 12, 27), last=date(2024, 1, 19))
     known(lake, "A.US")
     receive(lake, bars("A.US", window, 1, factor=0.5), window)
-    raw = lake.partitions(RAW_PRICES, f"window={window}/")
-    assert restated(lake, window, raw) == {"A.US": date(2023, 11, 1)}
+    assert restated(lake, window) == {"A.US": Window(first=date(2023, 11, 1), last=date(2023, 12, 26))}
 
 
 def test_on_the_sample_market_it_finds_those_with_a_split_or_a_dividend_since(lake):

@@ -30,6 +30,7 @@ CASES: Mapping[str, Mapping[str, Any]] = {
     "a user who operates": {**FULL, "operatorsType": "User", "operatorsName": "jo@example.com"},
     "the pool left alone": {**FULL, "makePool": False},
     "a tag of many signs": {**FULL, "imageTag": "v1.2.3_rc.4-" + "x" * 100},
+    "nodes of an older system": {**FULL, "ubuntu": "22.04"},
     "the longest name": {**FULL, "name": "abcdefghij"},
     "the shortest name": {**FULL, "name": "ab"},
 }

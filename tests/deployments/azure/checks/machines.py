@@ -15,6 +15,7 @@ _ADDRESSES = "Microsoft.Network/publicIPAddresses"
 # Images that come with a container runtime, and their agents; `az batch pool supported-images list` has all.
 _AGENTS: Mapping[tuple[str, str, str], str] = {
     ("microsoft-dsvm", "ubuntu-hpc", "2204"): "batch.node.ubuntu 22.04",
+    ("microsoft-dsvm", "ubuntu-hpc", "2404"): "batch.node.ubuntu 24.04",
 }
 
 
@@ -33,7 +34,7 @@ def nobody_reaches_them(deployment: Deployment) -> list[str]:
 
 
 def they_stand_in_their_subnets(deployment: Deployment) -> list[str]:
-    """Of which the worker's has to be given to Container Instances."""
+    """Nodes and worker have a subnet each; the worker's has to be given to Container Instances."""
     network = deployment.one(_NETWORKS).id
     pools = [(one, [one.properties["networkConfiguration"].get("subnetId")]) for one in deployment.of_type(_POOLS)]
     groups = [(one, [s.get("id") for s in one.properties["subnetIds"]]) for one in deployment.of_type(_GROUPS)]

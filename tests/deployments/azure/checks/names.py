@@ -81,7 +81,7 @@ def declared_and_used(deployment: Deployment) -> list[str]:
 
 
 def _version(kind: str) -> str | None:
-    """Of the longest beginning of the type that is listed."""
+    """The version that is listed for the longest beginning of the type."""
     parts = kind.split("/")
     beginnings = ("/".join(parts[:n]) for n in range(len(parts), 0, -1))
     return next((_VERSIONS[one] for one in beginnings if one in _VERSIONS), None)

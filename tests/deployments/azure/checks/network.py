@@ -92,7 +92,7 @@ def _services(deployment: Deployment) -> list[Resource]:
 
 
 def _endpoints(deployment: Deployment) -> Iterator[tuple[str, str, str]]:
-    """Of each endpoint the service, the part of it, and the zone its name is written to."""
+    """Each endpoint's service, the part of it, and the zone that its name is written to."""
     groups = deployment.of_type("Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
     zones = {
         group.name.partition("/")[0]: config["properties"]["privateDnsZoneId"].rpartition("/")[2]

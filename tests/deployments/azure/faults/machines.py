@@ -71,7 +71,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "another system than the agent's": (
         machines.nodes_have_the_agent_of_their_system,
-        put("/pools", f"{_MACHINE}/imageReference/sku", "2404"),
+        put("/pools", f"{_MACHINE}/imageReference/sku", "2204"),
         "has no image with containers and its agent",
     ),
     "a pool without the identity it pulls with": (

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tasks.extract.sample_market.__main__ import main
-from tasks.extract.sample_market.faults import LASTING, PASSING
+from tasks.extract.sample_market.faults.faults import LASTING, PASSING
 
 COMMAND = [sys.executable, "-m", "tasks.extract.sample_market"]
 

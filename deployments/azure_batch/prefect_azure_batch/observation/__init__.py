@@ -1,0 +1,1 @@
+"""What becomes of tasks, and telling Prefect."""

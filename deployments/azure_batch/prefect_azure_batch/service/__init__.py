@@ -1,0 +1,1 @@
+"""The Batch service: client, retry, identifiers, diagnosis. Knows no flow run."""

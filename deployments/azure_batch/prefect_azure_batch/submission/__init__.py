@@ -1,0 +1,1 @@
+"""A flow run becomes a task in a job of a pool."""

@@ -1,0 +1,1 @@
+"""Jobs: how they are made, their states, and schedules that make them."""

@@ -1,0 +1,1 @@
+"""Nodes: their life, their start, and their faults, such as preemption."""

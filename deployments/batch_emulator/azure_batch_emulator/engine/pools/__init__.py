@@ -1,0 +1,1 @@
+"""Pools: their life, their nodes' number, and automatic scaling."""

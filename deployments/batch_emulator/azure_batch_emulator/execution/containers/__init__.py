@@ -1,0 +1,1 @@
+"""Tasks in containers of docker, podman and buildah."""

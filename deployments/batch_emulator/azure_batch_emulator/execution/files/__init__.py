@@ -1,0 +1,1 @@
+"""Files of tasks from and to blob storage."""

@@ -1,0 +1,1 @@
+"""The REST protocol of the service: routes, authentication, OData, errors, answers."""

@@ -1,0 +1,1 @@
+"""OData's query options: `$filter`, `$select`, `$expand` and pages."""

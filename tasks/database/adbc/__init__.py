@@ -1,0 +1,1 @@
+"""SQL stores through ADBC drivers, which speak Arrow."""

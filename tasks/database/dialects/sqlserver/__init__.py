@@ -1,0 +1,1 @@
+"""What is special about SQL Server and Azure SQL."""

@@ -1,0 +1,166 @@
+"""The Prefect tasks that pull data from sources into the `raw` state."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from prefect import get_client, get_run_logger, task
+from prefect.concurrency.asyncio import rate_limit
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.runtime import flow_run
+
+from tasks.database import open_stream
+from tasks.datasets import Dataset
+from tasks.errors import ConfigurationError
+from tasks.extract.prices import coverage
+from tasks.extract.prices import plan as prices
+from tasks.extract.prices.plan import Extracted, Part, Shard
+from tasks.extract.prices.source import open_source
+from tasks.extract.queries import query as sql
+from tasks.extract.queries.query import Query, QueryExtracted
+from tasks.extract.rate_limit import SharedRateLimit, requests_per_second
+from tasks.extract.wide_files.layout import Layout
+from tasks.extract.wide_files.vendor_files import ExtractedFile, extract_file
+from tasks.lake import configured_lake
+from tasks.lake.landing import Landed, Landing, Shelf
+from tasks.settings import Settings, load_settings
+from tasks.window import Window
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+@task
+async def plan_prices(codes: Sequence[str] | None, window: Window, shards: int | None = None) -> list[Shard]:
+    """The shards in which these codes are fetched; for None those of `ETL_CODES`, or else all of the exchange.
+
+    All are those that traded on the last session, and those that the lake has in the window: their days may be revised,
+    whether or not they still trade."""
+    settings = load_settings()
+    if codes is None:
+        codes = settings.codes or await _all_codes(window)
+    return prices.plan(dict.fromkeys(prices.qualified(codes, settings.exchange), window), window, "window", shards)
+
+
+@task
+async def plan_spans(spans: Mapping[str, Window], window: Window, part: Part) -> list[Shard]:
+    """The shards in which the codes of a run's window are asked for other days, each for its own."""
+    return prices.plan(spans, window, part)
+
+
+@task(task_run_name="extract_prices {shard.part} {shard.number} of {shard.of}")
+async def extract_prices(shard: Shard, *, refetch: bool = False) -> Extracted:
+    """Fetches a shard's codes into `raw/prices`, but for those that this window has already."""
+    settings = load_settings()
+    async with open_source(settings, await _shared_limit(settings)) as source:
+        return await prices.extract(
+            configured_lake(),
+            source,
+            shard,
+            run=str(flow_run.id),
+            in_flight=settings.source_requests_in_flight,
+            refetch=refetch,
+            progress=_progress(shard),
+        )
+
+
+@task
+async def find_missing(windows: Sequence[Window], codes: Sequence[str] | None) -> list[Window]:
+    """The windows that the lake does not have yet, whole and curated, of these codes."""
+    settings = load_settings()
+    wanted = codes or settings.codes or None
+    full = prices.qualified(wanted, settings.exchange) if wanted else None
+    found = await asyncio.to_thread(coverage.missing, configured_lake(), windows, full)
+    get_run_logger().info("%d of %d windows are missing", len(found), len(windows))
+    return found
+
+
+@task(task_run_name="extract_query {dataset.name}")
+async def extract_query(dataset: Dataset, query: Query) -> QueryExtracted:
+    """Reads what is new of a query of `ETL_SOURCE_DATABASE_URL` into a raw dataset, and keeps how far it was read."""
+    extracted = await asyncio.to_thread(_extract_query, dataset, query, str(flow_run.id))
+    get_run_logger().info(
+        "%s: %d rows read up to %s, %d of them new",
+        dataset.name,
+        extracted.rows_read,
+        extracted.cursor,
+        extracted.rows_new,
+    )
+    if extracted.rows_ahead:
+        text = "%s: %d rows have a %s beyond now. They are kept, and read again; the cursor stays at %s"
+        get_run_logger().warning(text, dataset.name, extracted.rows_ahead, query.cursor, extracted.cursor)
+    if extracted.rows_without_cursor:
+        text = "%s: %d rows have no %s, so nobody can say whether they are new. They are in quarantine/%s/%s"
+        nulls = extracted.rows_without_cursor
+        get_run_logger().warning(text, dataset.name, nulls, query.cursor, dataset.name, query.part)
+    return extracted
+
+
+def _extract_query(dataset: Dataset, query: Query, run: str) -> QueryExtracted:
+    url = load_settings().source_database_url
+    if url is None:
+        raise ConfigurationError(
+            f"There is no database to read {dataset.name} from. Set ETL_SOURCE_DATABASE_URL, such as "
+            "postgresql://USER:PASSWORD@HOST/DATABASE."
+        )
+    with open_stream(url) as stream:
+        return sql.extract(configured_lake(), stream, dataset, query, run=run, fetched_at=datetime.now(UTC))
+
+
+@task
+async def find_vendor_files(patterns: Sequence[str]) -> list[Landed]:
+    """The files in the landing state whose path fits one of the patterns, in the order of their drop."""
+    found = await asyncio.to_thread(Landing(configured_lake().store).waiting, patterns)
+    get_run_logger().info("%d files in landing", len(found))
+    return found
+
+
+@task(task_run_name="extract_vendor_file {file.path}")
+async def extract_vendor_file(file: Landed, layout: Layout) -> ExtractedFile:
+    """Reads a wide file into `raw/vendor_columns` and `raw/vendor_rows`."""
+    lake = configured_lake()
+    extracted = await asyncio.to_thread(extract_file, lake, Landing(lake.store), file, layout, str(flow_run.id))
+    get_run_logger().info("%d rows of %d dates", extracted.rows.rows, extracted.columns.rows)
+    return extracted
+
+
+@task(task_run_name="put_away_vendor_file {file.path} as {shelf}")
+async def put_away_vendor_file(file: Landed, shelf: Shelf, note: str) -> None:
+    """Moves the file to `landing/done/` or `landing/failed/`, with the note beside it."""
+    await asyncio.to_thread(Landing(configured_lake().store).put_away, file, shelf, note.encode())
+
+
+async def _all_codes(window: Window) -> list[str]:
+    settings = load_settings()
+    async with open_source(settings) as source:
+        listed = await source.codes(settings.exchange, window.last)
+    stored = await asyncio.to_thread(coverage.stored_codes, configured_lake(), settings.exchange, window)
+    return sorted({*listed, *stored})
+
+
+async def _shared_limit(settings: Settings) -> SharedRateLimit | None:
+    """The limit that all machines share, made anew from this machine's settings, or none."""
+    name, per_minute = settings.source_shared_limit, settings.requests_per_minute
+    if not (name and per_minute):
+        return None
+    rate = requests_per_second(per_minute)
+    block = max(1, round(rate))  # a second's worth
+    async with get_client() as client:
+        with suppress(ObjectAlreadyExists):  # another machine was first
+            await client.upsert_global_concurrency_limit_by_name(name, block, rate)
+    return SharedRateLimit(lambda requests: rate_limit(name, occupy=requests, strict=True), block)
+
+
+def _progress(shard: Shard) -> Callable[[int, int], None]:
+    """Logs every few seconds how far the shard is."""
+    logger = get_run_logger()
+    said = time.monotonic()
+
+    def progress(codes: int, rows: int) -> None:
+        nonlocal said
+        if codes == len(shard.codes) or time.monotonic() - said >= _SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            logger.info("%d of %d codes, %d rows", codes, len(shard.codes), rows)
+
+    return progress

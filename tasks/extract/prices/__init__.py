@@ -1,0 +1,1 @@
+"""End-of-day prices of many codes: planned, fetched, and kept as received."""

@@ -1,0 +1,183 @@
+"""EODHD's end-of-day API: what to ask, and what its answers mean. Knows no HTTP client."""
+
+import enum
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+from urllib.parse import quote
+
+import msgspec
+
+from tasks.errors import AuthenticationError, ConfigurationError, QuotaExhausted, TransientError
+from tasks.extract.http import Answer, Http
+from tasks.redaction import redact
+from tasks.window import Window
+
+_LONGEST_CLOSURE = 10  # days without a session, at most
+_SHORTEST_SECRET = 8  # characters
+
+
+class Bar(msgspec.Struct, gc=False):
+    """One record of `/eod`. The date is ISO text; prices are raw but for the adjusted close."""
+
+    date: str
+    open: float | None
+    high: float | None
+    low: float | None
+    close: float | None
+    adjusted_close: float | None
+    volume: float | None
+    warning: str | None = None
+
+
+class Outcome(enum.StrEnum):
+    FETCHED = "fetched"  # bars came
+    EMPTY = "empty"  # the source knows the code, and has no session of it in the window
+    UNKNOWN = "unknown"  # the source does not know the code
+    REFUSED = "refused"  # an answer came that cannot be used: it is kept as received
+    FAILED = "failed"  # no answer came, or none that could be used, in all attempts
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What became of one code. `body` is the answer as received: of so many bars, or of one that was refused."""
+
+    outcome: Outcome
+    bars: int = 0
+    body: bytes | None = None
+    reason: str | None = None
+    warning: str | None = None  # what the source added, such as the limit of a free plan
+
+
+class UnreadableError(TransientError):
+    """The body is no JSON. Maintenance pages look so, and go away; a body that stays so is refused."""
+
+    def __init__(self, reason: str, body: bytes = b"") -> None:
+        super().__init__(reason)
+        self.body = body
+
+
+class _Listed(msgspec.Struct):
+    code: str
+
+
+_bars = msgspec.json.Decoder(list[Bar])
+_listed = msgspec.json.Decoder(list[_Listed])
+
+
+class Eodhd:
+    def __init__(self, http: Http, url: str, token: str) -> None:
+        self._http = http
+        self._url = url.rstrip("/")
+        self._token = token
+        self._read_bars = partial(read_bars, token=token)
+        self._read_codes = partial(read_codes, token=token)
+
+    async def bars(self, code: str, window: Window) -> Fetched:
+        """The daily bars of a code such as `AAPL.US`. Costs one call of the daily quota.
+
+        Raises AuthenticationError, QuotaExhausted or ConfigurationError for what is wrong for every code alike."""
+        params = self._params({"from": str(window.first), "to": str(window.last)})
+        try:
+            return await self._http.get(f"{self._url}/eod/{quote(code, safe='')}", params, self._read_bars)
+        except UnreadableError as error:
+            return Fetched(Outcome.REFUSED, reason=str(error), body=error.body)
+        except TransientError as error:
+            return Fetched(Outcome.FAILED, reason=str(error))
+
+    async def codes(self, exchange: str, day: date) -> list[str]:
+        """All codes of an exchange that traded on the last session on or before `day`. Costs 100 calls per day tried.
+
+        Raises ConfigurationError for an exchange without a session in the ten days before, TransientError when no
+        answer comes that can be read, and what `bars` raises."""
+        for back in range(_LONGEST_CLOSURE):
+            params = self._params({"date": str(day - timedelta(days=back))})
+            url = f"{self._url}/eod-bulk-last-day/{quote(exchange, safe='')}"
+            try:
+                found = await self._http.get(url, params, self._read_codes)
+            except UnreadableError:
+                raise
+            except TransientError as error:
+                raise TransientError(
+                    f"The codes of {exchange} cannot be listed: {error}. Check ETL_SOURCE_URL, and run again when the "
+                    "source answers.",
+                    error.retry_after,
+                ) from None
+            if found:
+                return sorted({f"{code}.{exchange}" for code in found})
+        raise ConfigurationError(
+            f"The source has no session of exchange {exchange} in the {_LONGEST_CLOSURE} days up to {day}. Check "
+            "ETL_EXCHANGE, or name the codes."
+        )
+
+    def _params(self, more: dict[str, str]) -> dict[str, str]:
+        return {"api_token": self._token, "fmt": "json", **more}
+
+
+def read_bars(answer: Answer, token: str = "") -> Fetched:
+    """What an answer means; wherever an unusable one quotes the token, it is hidden.
+
+    Raises UnreadableError for a body that is no JSON, AuthenticationError, QuotaExhausted and ConfigurationError."""
+    if answer.status == 404:
+        return Fetched(Outcome.UNKNOWN, reason="the source does not know the code")
+    _refuse_for_all(answer, token)
+    if answer.status != 200:
+        return _refused(f"status {answer.status}: {_said(answer, token)}", answer, token)
+    try:
+        bars = _bars.decode(answer.body)
+    except msgspec.ValidationError as error:
+        return _refused(f"not the fields of a bar: {error}", answer, token)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnreadableError(f"not JSON: {error}", _hidden(answer.body, token)) from None
+    if not bars:
+        return Fetched(Outcome.EMPTY)
+    return Fetched(Outcome.FETCHED, len(bars), answer.body, warning=bars[-1].warning)
+
+
+def read_codes(answer: Answer, token: str = "") -> list[str]:
+    """The codes of a bulk answer, without suffix. Raises as `read_bars` does."""
+    _refuse_for_all(answer, token)
+    if answer.status != 200:
+        raise ConfigurationError(
+            f"The list of codes was answered {answer.status}: {_said(answer, token)}. Check ETL_EXCHANGE."
+        )
+    try:
+        return [row.code for row in _listed.decode(answer.body)]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnreadableError(
+            f"The list of codes cannot be read: {error}. Run again, or name the codes.", _hidden(answer.body, token)
+        ) from None
+
+
+def _refuse_for_all(answer: Answer, token: str) -> None:
+    if answer.status in (401, 403):
+        raise AuthenticationError(
+            f"The source refused the token with {answer.status}: {_said(answer, token)}. Set ETL_SOURCE_TOKEN to one "
+            "whose plan covers this endpoint and these codes."
+        )
+    if answer.status == 402:
+        raise QuotaExhausted(
+            "The source's daily quota is used up (402). What was fetched is kept. Run the same window again after "
+            "midnight GMT, when it starts anew."
+        )
+    if 300 <= answer.status < 400:
+        target = _hidden(answer.headers.get("location", "nowhere").partition("?")[0].encode(), token).decode()
+        raise ConfigurationError(
+            f"The source redirects to {target} ({answer.status}). Set ETL_SOURCE_URL to where it is now."
+        )
+
+
+def _refused(reason: str, answer: Answer, token: str) -> Fetched:
+    return Fetched(Outcome.REFUSED, reason=reason, body=_hidden(answer.body, token))
+
+
+def _said(answer: Answer, token: str) -> str:
+    """The source's own words, from a JSON or HTML error body, on one line."""
+    text = re.sub(r"<[^>]*>", " ", _hidden(answer.body, token)[:2000].decode(errors="replace"))
+    return redact(" ".join(text.split())[:200])
+
+
+def _hidden(body: bytes, token: str) -> bytes:
+    """Error pages may quote the address they were asked for. A token as short as `demo` is no secret, but a word."""
+    return body.replace(token.encode(), b"***") if len(token) >= _SHORTEST_SECRET else body

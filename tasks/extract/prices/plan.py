@@ -1,0 +1,180 @@
+"""Plans which codes are fetched together, and publishes what came to `raw/prices` and `raw/fetches`."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from tasks.datasets import FETCHES, RAW_PRICES, Dataset, shard_of
+from tasks.errors import ConfigurationError, TransientError
+from tasks.extract.prices.shard import Received, Source, fetch
+from tasks.lake import Change, Lake, SnapshotRef
+from tasks.window import Window
+
+_ROWS_PER_SHARD = 1_500_000  # about 150 MB in memory
+_CODES_PER_SHARD = 2_000  # what a crash can cost: two minutes at a thousand requests a minute
+_SESSIONS_PER_DAY = 252 / 365.25
+ANSWERED = ("fetched", "empty", "unknown")
+_LONGEST_CODE = 40  # characters, as in the contract of prices
+_NAME = re.compile(r"""((?![/\\?#%"])[!-~])+""")  # what a URL can carry without an escape
+
+# What a part of a run fetches: the window's own days; of codes that have no day in common with the lake, the stored day
+# beside the window; of codes that were restated, all their other days.
+Part = Literal["window", "witness", "history"]
+
+
+class Shard(BaseModel):
+    """Codes that are fetched together, each with the days that are asked for. `window` is the run's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    window: Window
+    part: Part
+    number: int
+    of: int
+    spans: dict[str, Window]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(self.spans)
+
+    @property
+    def partition(self) -> str:
+        return f"{raw_folder(self.window)}{self.part}={self.number:05d}-of-{self.of:05d}"
+
+
+class Extracted(BaseModel):
+    """What one shard brought: its snapshots, and how many codes had which outcome in this attempt."""
+
+    model_config = ConfigDict(frozen=True)
+
+    prices: SnapshotRef | None
+    fetches: SnapshotRef | None
+    codes_asked: int
+    codes_known: int  # answered before, in whatever shard of the window
+    codes_failed: int
+    reason: str | None  # of the last code that failed
+    rows_received: int
+
+
+def raw_folder(window: Window) -> str:
+    """Where all raw partitions of a window are."""
+    return f"window={window}/"
+
+
+def qualified(codes: Iterable[str], exchange: str) -> list[str]:
+    """The distinct codes in order, upper case, with the exchange's suffix where they have none.
+
+    Raises ConfigurationError for what cannot be a code, and for no codes at all."""
+    found = {_qualified(code.strip(), exchange) for code in codes}
+    if not found:
+        raise ConfigurationError("No codes to fetch. Name some, or leave codes empty for all of the exchange.")
+    return sorted(found)
+
+
+def _qualified(code: str, exchange: str) -> str:
+    name, _, suffix = (code if "." in code else f"{code}.{exchange}").rpartition(".")
+    # Before it is put into upper case: that makes ASCII of some letters that are not.
+    if not (_NAME.fullmatch(name) and _NAME.fullmatch(suffix)) or len(name) + len(suffix) >= _LONGEST_CODE:
+        raise ConfigurationError(f"{code!r} is not an instrument's code. Codes look like AAPL.US or BRK-B.US.")
+    return f"{name}.{suffix}".upper()
+
+
+def plan(spans: Mapping[str, Window], window: Window, part: Part, shards: int | None = None) -> list[Shard]:
+    """Shards by the hash of the code, so many that each fits into memory, or as many as asked for. None is empty."""
+    if shards is not None and shards < 1:
+        raise ConfigurationError(f"{shards} shards cannot hold any codes. Give 1 or more, or leave it empty.")
+    rows = sum(span.days for span in spans.values()) * _SESSIONS_PER_DAY
+    of = shards or max(1, math.ceil(rows / _ROWS_PER_SHARD), math.ceil(len(spans) / _CODES_PER_SHARD))
+    members: dict[int, dict[str, Window]] = {}
+    # In the order of their shards in the lake, so that curating one of those skips the row groups of the others.
+    for code in sorted(spans, key=lambda code: (shard_of(code, RAW_PRICES.shards), code)):
+        members.setdefault(shard_of(code, of), {})[code] = spans[code]
+    return [
+        Shard(window=window, part=part, number=number, of=of, spans=some) for number, some in sorted(members.items())
+    ]
+
+
+async def extract(
+    lake: Lake,
+    source: Source,
+    shard: Shard,
+    run: str,
+    in_flight: int,
+    *,
+    refetch: bool,
+    progress: Callable[[int, int], None],
+) -> Extracted:
+    """Fetches the shard's codes that this window does not have yet, or all of them, and publishes what came.
+
+    Raises what ended the fetching early, after publishing what came before it."""
+    known = [s for s in lake.partitions(FETCHES, raw_folder(shard.window)) if f"/{shard.part}=" in s.partition]
+    answered = set() if refetch else _answered(lake, known)
+    wanted = {code: span for code, span in shard.spans.items() if code not in answered}
+    received = await fetch(source, wanted, in_flight, datetime.now(UTC), progress)
+    # Where the codes were cut into another number of shards before, they must not be in two partitions.
+    others = [s.partition for s in known if not s.partition.endswith(f"-of-{shard.of:05d}")]
+    prices, fetches = _publish(lake, shard.partition, others, received, run)
+    if received.stopped_by:
+        raise received.stopped_by
+    failed = received.fetches.filter(pl.col("outcome").cast(pl.String) == "failed")
+    return Extracted(
+        prices=prices,
+        fetches=fetches,
+        codes_asked=len(wanted),
+        codes_known=len(answered),
+        codes_failed=failed.height,
+        reason=failed.item(-1, "reason") if failed.height else None,
+        rows_received=received.bars.height,
+    )
+
+
+def raise_if_down(shards: Sequence[Extracted]) -> None:
+    """Raises TransientError where the source failed every code of the window, which may be too few for `extract`.
+
+    One code that fails among others is no reason to stop, also where only that one is asked for again."""
+    failed = [s for s in shards if s.codes_failed]
+    if failed and not any(s.codes_known or s.codes_asked > s.codes_failed for s in shards):
+        raise TransientError(
+            f"The source failed all {sum(s.codes_failed for s in failed)} codes. The last: {failed[-1].reason}. Run "
+            "the same window again when the source is back."
+        )
+
+
+def _answered(lake: Lake, fetches: Sequence[SnapshotRef]) -> set[str]:
+    """Codes that the source has answered, in whatever shard they were."""
+    answered = pl.col("outcome").cast(pl.String).is_in(ANSWERED)
+    return set(lake.read(FETCHES, fetches).filter(answered).select("code").collect().get_column("code"))
+
+
+def _publish(
+    lake: Lake, partition: str, others: Sequence[str], received: Received, run: str
+) -> tuple[SnapshotRef | None, SnapshotRef | None]:
+    """What is published when this is cut short lacks the outcomes of these codes, and they are fetched again."""
+    asked = received.fetches.get_column("code")
+    for other in others:
+        for dataset in (FETCHES, RAW_PRICES):
+            _replace(lake, dataset, other, asked, pl.DataFrame(schema=dataset.polars_schema), run)
+    bars = _replace(lake, RAW_PRICES, partition, asked, received.bars, run)
+    return bars, _replace(lake, FETCHES, partition, asked, received.fetches, run)
+
+
+def _replace(
+    lake: Lake, dataset: Dataset, partition: str, codes: pl.Series, rows: pl.DataFrame, run: str
+) -> SnapshotRef | None:
+    """Puts these rows in the place of what the partition has of these codes."""
+
+    def change(current: SnapshotRef | None) -> Change | None:
+        if codes.is_empty() or (current is None and rows.is_empty()):
+            return None
+        others = ~pl.col("code").is_in(codes.implode())
+        kept = lake.read(dataset, [current] if current else []).filter(others).collect()
+        if current and rows.is_empty() and kept.height == current.rows:
+            return None
+        return Change([kept, rows], inputs=())
+
+    return lake.update(dataset, partition, change, run)

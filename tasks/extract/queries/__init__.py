@@ -1,0 +1,1 @@
+"""SQL queries as a source."""

@@ -1,0 +1,142 @@
+"""A SQL query as a source: its rows beyond a cursor, into a raw dataset of the lake."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Self, cast
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tasks.database import Beyond, Cursor, Stream
+from tasks.datasets import Dataset
+from tasks.errors import ConfigurationError
+from tasks.extract.queries import cursor as cursors
+from tasks.extract.queries.known_rows import KnownRows
+from tasks.extract.queries.new_rows import FETCHED_AT, NewRows, fitted
+from tasks.extract.queries.place import find_place
+from tasks.extract.queries.without_cursor import put_in_quarantine
+from tasks.lake import Change, Lake, SnapshotRef
+
+
+class Query(BaseModel):
+    """What is read, and from where on.
+
+    `sql` is a SELECT without a comparison of the column `cursor`: that is put around it, as is the order of its rows.
+    Values of its `:name`s are in `parameters`. `start` is where the first run begins, and says of what kind the cursor
+    is: a number, a date, a time (with a zone where the column has one), a text. Every run reads again the rows at the
+    cursor, and for rows that come late those within `lag` of it. Which of them are new is told by the columns `key`,
+    which identify a row of the table: the lake gets it when it is another than the one that came last. Without a key
+    rows with the same values are counted. Where a query is read with several sets of parameters, each has a `part`: a
+    folder of the dataset, with a cursor of its own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sql: str
+    cursor: str
+    start: Cursor
+    key: tuple[str, ...] = ()
+    lag: timedelta | int = 0
+    parameters: Mapping[str, object] = Field(default_factory=dict)
+    part: str = Field("all", pattern="^[A-Za-z0-9][A-Za-z0-9_=-]{0,62}$")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.lag and (isinstance(self.start, str) or isinstance(self.start, int) != isinstance(self.lag, int)):
+            raise ConfigurationError(
+                f"A lag of {self.lag} cannot be taken from a cursor such as {self.start!r}. Give a number for a "
+                "number, a timedelta for a date or a time, and nothing for a text."
+            )
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the parameters alone: the text may be changed without beginning anew."""
+        text = json.dumps(self.parameters, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class QueryExtracted(BaseModel):
+    """What one run brought. `rows_new` are those of `rows_read` that the lake did not have with the same values."""
+
+    model_config = ConfigDict(frozen=True)
+
+    snapshot: SnapshotRef | None  # of the new rows; None where there are none
+    rows_read: int
+    rows_new: int
+    cursor: Cursor  # how far has been read
+    rows_ahead: int = 0  # of those read: beyond now, so that the cursor does not follow them
+    rows_without_cursor: int = 0  # not among those read: they are in quarantine
+
+
+def extract(
+    lake: Lake, stream: Stream, dataset: Dataset, query: Query, *, run: str, fetched_at: datetime
+) -> QueryExtracted:
+    """Publishes the rows beyond the cursor that the lake keeps, and with them the cursor that they reach to.
+
+    Whatever ends it early, both stay as they were. Rows that have no cursor are all that quarantine has of this part
+    of the query. A column `fetched_at` of the dataset that the query does not give gets that time; rows beyond it are
+    read, and read again until it is past. Memory is bounded, by the rows of one cursor where there is no key. Raises
+    ContractError for other columns than the dataset's, ConfigurationError for a query that makes no sense, and what
+    the stream raises."""
+    cursors.check_column(dataset, query.cursor, query.start)
+    if unknown := [name for name in query.key if name not in dataset.polars_schema]:
+        raise ConfigurationError(
+            f"The key of a query for {dataset.state}/{dataset.name} has {', '.join(unknown)}, which the dataset does "
+            f"not. Give some of {list(dataset.polars_schema)}."
+        )
+    place = find_place(lake, dataset, query.part, query.start, query.lag, query.fingerprint)
+    known = lake.read(dataset, place.overlap).drop(FETCHED_AT, strict=False)
+
+    def begin() -> NewRows:
+        frames = stream(query.sql, query.parameters, Beyond(query.cursor, place.after))
+        return NewRows(
+            (fitted(frame, dataset, fetched_at) for frame in frames),
+            query.cursor,
+            place.after,
+            place.known_to,
+            KnownRows(known, query.cursor, query.key).unknown,
+            cursors.as_cursor(fetched_at, query.start),
+        )
+
+    reading = begin()
+    snapshot = None
+    cursor: Any = place.cursor
+    if reading.has_news:
+        published, reading = _publish(lake, dataset, cursors.partition(query.part, place.number), reading, begin, run)
+        cursor = cursor if reading.reached is None else max(cursor, reading.reached)
+        ahead: dict[int, Any] = {**place.ahead, place.number: reading.most}
+        left = {number: reach for number, reach in ahead.items() if reach > cursor}
+        snapshot = cursors.confirmed(lake, published, cursor, query.fingerprint, left)
+    without = Beyond(query.cursor, None)
+    nulls = put_in_quarantine(
+        lake,
+        dataset.quarantine,
+        query.part,
+        lambda: (fitted(frame, dataset, fetched_at) for frame in stream(query.sql, query.parameters, without)),
+        query.cursor,
+        run,
+    )
+    return QueryExtracted(
+        snapshot=snapshot,
+        rows_read=reading.rows_read,
+        rows_new=reading.rows_new,
+        cursor=cursor,
+        rows_ahead=reading.rows_ahead,
+        rows_without_cursor=nulls,
+    )
+
+
+def _publish(
+    lake: Lake, dataset: Dataset, partition: str, reading: NewRows, begin: Callable[[], NewRows], run: str
+) -> tuple[SnapshotRef, NewRows]:
+    """The snapshot of what is new, and its reading: when another run publishes first, all is read anew."""
+
+    def change(_: SnapshotRef | None) -> Change:
+        nonlocal reading
+        if reading.is_taken:
+            reading = begin()
+        return Change(reading.take(), inputs=())
+
+    published = Lake(lake.store, rows_per_file=reading.rows_per_file).update(dataset, partition, change, run)
+    return cast("SnapshotRef", published), reading  # `change` always has one

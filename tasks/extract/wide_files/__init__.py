@@ -1,0 +1,1 @@
+"""Wide vendor files: CSV and Excel with a column per date."""

@@ -1,0 +1,1 @@
+"""A lake in a folder of this machine, or of a share."""

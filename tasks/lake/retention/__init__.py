@@ -1,0 +1,1 @@
+"""How long superseded snapshots stay, and who still reads them."""

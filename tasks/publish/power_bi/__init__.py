@@ -1,0 +1,1 @@
+"""The refresh of a semantic model of Power BI."""

@@ -1,0 +1,1 @@
+"""The values of wide vendor files: curated, and measured."""

@@ -1,0 +1,1 @@
+"""Tests as at a desk without Linux: `python -m tests.desk`."""

@@ -1,0 +1,137 @@
+"""The source that flows/README.md shows, against a server that has its rates."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tasks.errors import ContractError
+from tasks.lake import open_lake
+from tasks.transform.quarantine import Figures
+from tasks.window import Window
+from tests.flows.conftest import House
+from tests.flows.own.own_source import RATES, exchange_rates
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+WEEK = Window(first=date(2024, 1, 29), last=date(2024, 2, 4))
+
+
+class RateServer:
+    """`rates` by currency and ISO date. The first answers fail, as many as `failures` says."""
+
+    def __init__(self) -> None:
+        self.rates: dict[str, dict[str, float | None]] = {
+            "USD": {"2024-01-26": 1.08, "2024-01-29": 1.0823, "2024-01-30": 1.0846, "2024-02-02": 1.0883},
+            "JPY": {"2024-01-29": 160.13, "2024-01-30": 159.97},
+        }
+        self.failures = 2
+        self.url = ""
+
+    def answer(self, address: str) -> tuple[int, object]:
+        if self.failures:
+            self.failures -= 1
+            return 503, {}
+        parts = urlsplit(address)
+        window = parse_qs(parts.query)
+        found = self.rates.get(parts.path.rpartition("/")[2])
+        if found is None:
+            return 404, {}
+        days = [d for d in found if window["first"][0] <= d <= window["last"][0]]
+        return 200, [{"date": day, "rate": found[day]} for day in days] if found else "maintenance"
+
+
+@contextmanager
+def running(server: RateServer) -> Iterator[RateServer]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, answer = server.answer(self.path)
+            body = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        server.url = f"http://127.0.0.1:{http.server_port}"
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def rates() -> Iterator[RateServer]:
+    with running(RateServer()) as server:
+        yield server
+
+
+@pytest.fixture
+def house(build: Callable[[str, str], House], rates: RateServer) -> House:
+    return build("own", rates.url)
+
+
+def run(server: RateServer, *currencies: str) -> Figures:
+    return asyncio.run(exchange_rates(server.url, list(currencies), WEEK))
+
+
+def test_it_has_less_than_sixty_lines() -> None:
+    own = Path(__file__).with_name("own_source.py").read_text(encoding="utf-8")
+    assert len(own.splitlines()) < 60
+
+
+def test_rates_come_into_the_lake_and_the_table(house: House, rates: RateServer) -> None:
+    assert run(rates, "USD", "JPY") == Figures(received=5, added=5)
+    assert house.table("rates").sort("currency", "date").rows() == [
+        ("JPY", "2024-01-29", 160.13),
+        ("JPY", "2024-01-30", 159.97),
+        ("USD", "2024-01-29", 1.0823),
+        ("USD", "2024-01-30", 1.0846),
+        ("USD", "2024-02-02", 1.0883),
+    ]
+
+
+def test_the_same_again_changes_no_rate_and_a_revised_one_changes_that_row(house: House, rates: RateServer) -> None:
+    run(rates, "USD", "JPY")
+    before = house.table("rates")
+    assert run(rates, "USD", "JPY") == Figures(received=5, unchanged=5)
+    assert house.table("rates").equals(before)
+    rates.rates["JPY"]["2024-01-30"] = 160.02
+    assert run(rates, "USD", "JPY") == Figures(received=5, revised=1, unchanged=4)
+    changed = house.table("rates").join(before, on=before.columns, how="anti")
+    assert changed.rows() == [("JPY", "2024-01-30", 160.02)]
+
+
+def test_rates_that_cannot_be_are_in_quarantine(house: House, rates: RateServer) -> None:
+    rates.rates["USD"] |= {"2024-01-30": 0.0, "2024-02-01": None}
+    assert run(rates, "USD") == Figures(received=4, quarantined=2, added=2)
+    lake = open_lake(str(house.lake))
+    bad = lake.read(RATES.quarantine, lake.partitions(RATES.quarantine)).collect()
+    assert bad.select("currency", "date", "rate", "reasons").rows() == [
+        ("USD", "2024-01-30", "0.0", "rate is not above zero"),
+        ("USD", "2024-02-01", None, "rate is missing"),
+    ]
+
+
+def test_an_unknown_currency_is_named(house: House, rates: RateServer) -> None:
+    with pytest.raises(ContractError, match="XXX was answered 404, with no rates"):
+        run(rates, "USD", "XXX")
+
+
+def test_an_answer_that_is_no_list_is_told_in_words(house: House, rates: RateServer) -> None:
+    rates.rates["EUR"] = {}
+    with pytest.raises(ContractError, match="EUR was answered 200, with no rates"):
+        run(rates, "EUR")
