@@ -66,12 +66,14 @@ def test_partitions_together_are_the_measures_of_all_history(lake):
 
 @pytest.mark.parametrize("first_monday", range(1, 8))
 def test_around_the_turn_of_any_year(lake, first_monday):
-    """The week before the year's first Monday counts in the measures of 51 weeks later, not of 52 weeks later."""
+    """The week before the year's first Monday counts in the measures of 51 weeks later, not of 52 weeks later.
+
+    Its exchange never closes, so that each of these days is one of trading."""
     year = next(y for y in range(2000, 2030) if date(y, 1, first_monday).weekday() == 0)
     days = [date(year, 1, first_monday) - timedelta(days=n) for n in (1, 4)]
     days += [days[0] + timedelta(weeks=51), days[0] + timedelta(weeks=52)]
     window = Window(first=min(days), last=max(days))
-    receive(lake, raw_rows(*(raw_row(day=str(d), high=30.0 - i) for i, d in enumerate(days))), window)
+    receive(lake, raw_rows(*(raw_row("BTC.CC", str(d), high=30.0 - i) for i, d in enumerate(days))), window)
     curated(lake, window)
     update_measures(lake, "test")
     assert_frame_equal(stored(lake), at_once(lake))
