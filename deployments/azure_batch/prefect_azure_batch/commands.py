@@ -9,7 +9,8 @@ from rich.console import Console
 
 from prefect_azure_batch.configuration.assignments import from_json, parse
 from prefect_azure_batch.configuration.base_job_template import variables_schema
-from prefect_azure_batch.configuration.defaults import defaults_of, set_defaults
+from prefect_azure_batch.configuration.defaults import set_defaults
+from prefect_azure_batch.configuration.job_configuration import defaults_of
 from prefect_azure_batch.doctor import examine, show
 from prefect_azure_batch.storage import configure_storage
 

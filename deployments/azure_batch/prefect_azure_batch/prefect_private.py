@@ -4,6 +4,7 @@ each of them to what is expected here. The rest of the work pool sees public nam
 | private | stands in for | since there is no public |
 |---|---|---|
 | `_initiate_run` | `initiate_run` | way to give a run of `.submit()` to a service without waiting for its end |
+| `_submit_adhoc_run` | nothing | place to end a run of `.submit()` that cannot be prepared or uploaded |
 | `_submit_run` | `submit_queued` | place around a submission: for its turn, and to outlive errors of the API |
 | `_propose_pending_state` | `may_be_submitted` | question before a run is taken from the queue |
 | `_propose_crashed_state` | `may_crash` | question before a run whose task ended badly becomes Crashed |
@@ -16,11 +17,12 @@ each of them to what is expected here. The rest of the work pool sees public nam
 import abc
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import anyio
 import httpx
+from anyio.abc import TaskStatus
 from prefect.client.orchestration import PrefectClient
 from prefect.logging.loggers import get_worker_logger
 from prefect.workers.base import BaseVariables, BaseWorker, BaseWorkerResult
@@ -29,6 +31,7 @@ from prefect_azure_batch.configuration.job_configuration import AzureBatchJobCon
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
+    from prefect.flows import Flow
 
 
 class RunSlots:
@@ -52,6 +55,20 @@ class RunSlots:
 
     def release_on_behalf_of(self, run: UUID) -> None:
         """Its slot is free when it is in flight no more."""
+
+
+class _Made:
+    """What `.submit()` waits for: keeps the run that it is told of."""
+
+    run: "FlowRun | None" = None
+
+    def __init__(self, status: "TaskStatus[FlowRun] | None") -> None:
+        self._status = status
+
+    def started(self, run: "FlowRun") -> None:
+        self.run = run
+        if self._status:
+            self._status.started(run)
 
 
 class OpenWorker(BaseWorker[AzureBatchJobConfiguration, BaseVariables, BaseWorkerResult], abc.ABC):
@@ -106,6 +123,26 @@ class OpenWorker(BaseWorker[AzureBatchJobConfiguration, BaseVariables, BaseWorke
 
     async def _initiate_run(self, flow_run: "FlowRun", configuration: AzureBatchJobConfiguration) -> None:
         await self.initiate_run(flow_run, configuration)
+
+    async def _submit_adhoc_run(
+        self,
+        flow: "Flow[..., Any]",
+        parameters: dict[str, Any] | None = None,
+        job_variables: dict[str, Any] | None = None,
+        task_status: "TaskStatus[FlowRun] | None" = None,
+        flow_run: "FlowRun | None" = None,
+    ) -> None:
+        made = _Made(task_status)
+        told = cast("TaskStatus[FlowRun]", made)
+        try:
+            await super()._submit_adhoc_run(flow, parameters, job_variables, told, flow_run)
+        except Exception as error:
+            if made.run is None:  # `.submit()` itself raises it
+                raise
+            # Prefect would end all that its script waits for, and leave the run Pending.
+            message = f"Failed to submit flow run to infrastructure: {type(error).__name__}: {error}"
+            self.get_flow_run_logger(made.run).exception(message)
+            await self._propose_crashed_state(made.run, message)
 
     async def _submit_run(self, flow_run: "FlowRun") -> None:
         await self.submit_queued(flow_run, super()._submit_run)

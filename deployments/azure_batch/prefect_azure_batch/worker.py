@@ -39,6 +39,7 @@ from prefect_azure_batch.account import Account, Accounts, open_account
 from prefect_azure_batch.configuration.base_job_template import WORK_POOL_TYPE, base_job_template
 from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration
 from prefect_azure_batch.credentials import AzureBatchCredentials
+from prefect_azure_batch.prefect_calls import ask_prefect
 from prefect_azure_batch.prefect_private import OpenWorker
 from prefect_azure_batch.prefect_runs import PrefectRuns, is_open
 from prefect_azure_batch.reconciliation.orphan_accounts import OrphanAccounts
@@ -132,7 +133,12 @@ class AzureBatchWorker(OpenWorker):
         observed = await self._submit(flow_run, configuration)
         if observed:
             # Prefect writes it down for runs of deployments only; without it nobody could cancel this one.
-            await self.runs.record_infrastructure(flow_run.id, str(observed.infrastructure))
+            await self._record(flow_run.id, str(observed.infrastructure))
+
+    async def _record(self, run: UUID, infrastructure: str) -> None:
+        await ask_prefect(
+            "write down where the run is", lambda: self.runs.record_infrastructure(run, infrastructure), self.settings
+        )
 
     async def _submit(self, run: "FlowRun", configuration: AzureBatchJobConfiguration) -> "ObservedTask | None":
         account = self.accounts.required(configuration)
@@ -174,7 +180,7 @@ class AzureBatchWorker(OpenWorker):
         try:
             await self.submission.limiter.acquire(flow_run.id)
             if infrastructure := await self.submit_pending(flow_run):
-                await self.runs.record_infrastructure(flow_run.id, infrastructure)
+                await self._record(flow_run.id, infrastructure)
         finally:
             self.submission.limiter.release(flow_run.id)
             self.submitting.discard(flow_run.id)

@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from prefect.states import Cancelling
 from azure_batch_emulator.running_emulator import Emulator
 from prefect_azure_batch import AzureBatchCredentials, AzureBatchWorker
 from prefect_azure_batch.settings import WorkerSettings
+from tests.servers.patient import Patient
 
 if TYPE_CHECKING:
     from azure.batch import models
@@ -108,12 +109,14 @@ class Stage:
         return [log.message for log in logs]
 
     def client(self) -> SyncPrefectClient:
-        return get_client(sync_client=True)
+        return get_client(httpx_settings={"transport": Patient()}, sync_client=True)
 
     @contextmanager
-    def worker(self, name: str = "", limit: int | None = None, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
-        """`prefect worker start`, as a process of its own."""
-        worker = self.start_worker(name or f"worker-{uuid4().hex[:6]}", limit, **settings)
+    def worker(
+        self, name: str = "", limit: int | None = None, options: Sequence[str] = (), **settings: str
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """`prefect worker start`, as a process of its own, with these options."""
+        worker = self.start_worker(name or f"worker-{uuid4().hex[:6]}", limit, options, **settings)
         try:
             yield worker
         finally:
@@ -124,7 +127,9 @@ class Stage:
                 worker.kill()
                 worker.wait(10)
 
-    def start_worker(self, name: str, limit: int | None = None, **settings: str) -> "subprocess.Popen[bytes]":
+    def start_worker(
+        self, name: str, limit: int | None = None, options: Sequence[str] = (), **settings: str
+    ) -> "subprocess.Popen[bytes]":
         prefix = "PREFECT_INTEGRATIONS_AZURE_BATCH_WORKER_"
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
         environment |= {f"{prefix}{key}": value for key, value in (SETTINGS | settings).items() if key in SETTINGS}
@@ -136,7 +141,7 @@ class Stage:
             "PREFECT_WORKER_PREFETCH_SECONDS": "5",
         } | {key: value for key, value in settings.items() if key.startswith("PREFECT_")}
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", self.work_pool, "--name", name]
-        command += ["--limit", str(limit)] if limit else []
+        command += [*(["--limit", str(limit)] if limit else []), *options]
         return subprocess.Popen(command, env=environment, stdout=sys.stderr, stderr=sys.stderr)
 
 
@@ -222,9 +227,10 @@ def make_stage(api: str, emulator: Emulator, pool: str = "nodes", **variables: o
     for name, value in (defaults | variables).items():
         template["variables"]["properties"][name]["default"] = value
     name = f"batch-{uuid4().hex[:8]}"
-    with get_client(sync_client=True) as client:
+    stage = Stage(api, emulator, name)
+    with stage.client() as client:
         client.create_work_pool(WorkPoolCreate(name=name, type="azure-batch", base_job_template=template))
-    return Stage(api, emulator, name)
+    return stage
 
 
 def create_pool(

@@ -36,6 +36,7 @@ CODE = [path for folder in ("flows", "tasks", "deployments") for path in (PROJEC
 # A method, its parameters, and whom Prefect has it called by.
 METHODS = {
     "_initiate_run": (["flow_run", "configuration"], "_submit_adhoc_run"),
+    "_submit_adhoc_run": (["flow", "parameters", "job_variables", "task_status", "flow_run"], "submit"),
     "_submit_run": (["flow_run"], "_submit_scheduled_flow_runs"),
     "_propose_pending_state": (["flow_run"], "_submit_run"),
     "_propose_crashed_state": (["flow_run", "message", "client"], "_submit_run_and_capture_errors"),

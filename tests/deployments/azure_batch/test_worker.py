@@ -170,10 +170,14 @@ def test_an_error_of_prefect_while_a_run_is_prepared_is_no_crash_and_loses_nothi
         "/api/flows/": [refusal(500, "InternalServerError", "database is locked"), Fault.RESET],
         "/api/deployments/": [None, refusal(500, "InternalServerError", "database is locked")],
         "/api/block_documents/": [Fault.BUSY, refusal(429, "TooManyRequests", "slow down")],
+        "/api/flow_run_states/": [refusal(500, "InternalServerError", "database is locked")],
+        # Its labels, and where it is: the observer writes that down then.
+        "/api/flow_runs/": [Fault.BUSY, refusal(500, "InternalServerError", "database is locked")],
     }
 
     def rule(request: Request) -> Any:
-        name = next((name for name in faults if request.method == "GET" and request.target.startswith(name)), None)
+        method = "PATCH" if request.target.startswith("/api/flow_runs/") else "GET"
+        name = next((name for name in faults if request.method == method and request.target.startswith(name)), None)
         return faults[name].pop(0) if name and faults[name] else None
 
     deployment = stage.deploy("hello", env=FOREVER)

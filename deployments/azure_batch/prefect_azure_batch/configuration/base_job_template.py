@@ -3,7 +3,7 @@
 from typing import Any
 
 from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration
-from prefect_azure_batch.configuration.named_credentials import with_names
+from prefect_azure_batch.configuration.named_blocks import with_names
 
 WORK_POOL_TYPE = "azure-batch"
 

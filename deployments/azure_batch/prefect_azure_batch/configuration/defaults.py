@@ -14,7 +14,8 @@ from prefect.exceptions import ObjectNotFound
 
 from prefect_azure_batch.configuration.assignments import Assignment, assign
 from prefect_azure_batch.configuration.base_job_template import WORK_POOL_TYPE, base_job_template
-from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration
+from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration, defaults_of
+from prefect_azure_batch.configuration.named_blocks import refusal_of
 from prefect_azure_batch.service.errors import ConfigurationError
 
 Template = dict[str, Any]
@@ -33,7 +34,9 @@ async def set_defaults(
         raise ConfigurationError(f"There is no work pool {work_pool!r}. Give --create to make it.")
     template = current(pool.base_job_template if pool else {})
     values = [await _with_block(client, one) for one in assignments]
-    _put(template, assign(defaults_of(template), values))
+    _put(template, defaults := assign(defaults_of(template), values))
+    if refusal := refusal_of(f"work pool {work_pool!r}", defaults):
+        raise ConfigurationError(refusal)
     await validated(client, template)
     if pool is None:
         new = WorkPoolCreate(name=work_pool, type=WORK_POOL_TYPE, base_job_template=template)
@@ -68,11 +71,6 @@ def current(old: Mapping[str, Any]) -> Template:
         elif name in used:
             properties[name] = field
     return template
-
-
-def defaults_of(template: Mapping[str, Any]) -> dict[str, Any]:
-    properties = template["variables"]["properties"]
-    return {name: field["default"] for name, field in properties.items() if field.get("default") is not None}
 
 
 async def validated(client: PrefectClient, template: Mapping[str, Any]) -> AzureBatchJobConfiguration:

@@ -4,7 +4,7 @@ Validation happens before anything is asked of the service, and names the variab
 """
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from prefect.client.orchestration import PrefectClient
@@ -24,7 +24,7 @@ from pydantic import (
 from batch_launcher.reference_syntax import EXAMPLE
 from prefect_azure_batch.configuration.blank_values import without_blank
 from prefect_azure_batch.configuration.environment import forwarded
-from prefect_azure_batch.configuration.named_credentials import by_name, refusal_of
+from prefect_azure_batch.configuration.named_blocks import refusal_of, with_references
 from prefect_azure_batch.configuration.pool_specification import PoolSpecification
 from prefect_azure_batch.configuration.variable_types import (
     PoolId,
@@ -36,12 +36,12 @@ from prefect_azure_batch.configuration.variable_types import (
     are_references,
 )
 from prefect_azure_batch.credentials import AzureBatchCredentials
+from prefect_azure_batch.prefect_calls import ask_prefect
 from prefect_azure_batch.service.errors import ConfigurationError
-from prefect_azure_batch.service.retry import RetryPolicy, ask_prefect
 from prefect_azure_batch.settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.objects import FlowRun, WorkPool
     from prefect.client.schemas.responses import DeploymentResponse
 
 _OF_CONTAINERS = ("registry", "memory", "cpu", "shm_size", "mounts")
@@ -187,18 +187,24 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
     async def from_template_and_values(
         cls, base_job_template: dict[str, Any], values: dict[str, Any], client: PrefectClient | None = None
     ) -> Self:
-        """What a deployment leaves empty is the work pool's: `prefect deploy` cannot leave out a variable.
+        """What a deployment leaves empty is the work pool's: `prefect deploy` cannot leave out a variable. Blocks and
+        Prefect's variables are asked for until Prefect answers: an error of the moment would crash the flow run.
 
-        Raises ConfigurationError by the names of what makes no sense."""
+        Raises ConfigurationError by the names of what makes no sense, what Prefect's client raises when it is refused,
+        and OutOfTime."""
         given = {name: value for name, value in values.items() if value != ""}
-        default = base_job_template["variables"].get("properties", {}).get("credentials", {}).get("default")
-        if isinstance(name := given.get("credentials", default), str):
-            given["credentials"] = by_name(name)
+        given = with_references(given, defaults_of(base_job_template))
+
+        async def resolve() -> Self:
+            configuration: Self = await super(AzureBatchJobConfiguration, cls).from_template_and_values(
+                base_job_template, given, client=client
+            )
+            return configuration
+
         try:
-            configuration: Self = await super().from_template_and_values(base_job_template, given, client=client)
+            return await ask_prefect("say what the job variables refer to", resolve, WorkerSettings())
         except ValidationError as error:
             raise ConfigurationError("\n".join(_told(error))) from None
-        return configuration
 
     @classmethod
     async def resolve_for_flow_run(
@@ -208,9 +214,7 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
         deployment: "DeploymentResponse | None" = None,
         **others: Any,  # noqa: ANN401 - Prefect's own are passed on
     ) -> Self:
-        """Asks until Prefect answers: an error of the moment would crash the flow run.
-
-        Raises as `from_template_and_values`, what Prefect's client raises when it is refused, and OutOfTime."""
+        """The same holds for the flow and the deployment. Raises as `from_template_and_values`."""
 
         async def resolve() -> Self:
             # Of copies: Prefect takes `env` out of the run's variables, so that a second try would miss it.
@@ -220,9 +224,7 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
             )
             return resolved
 
-        settings = WorkerSettings()
-        retry_policy = RetryPolicy(settings.submission_seconds, settings.retry_seconds)
-        return await ask_prefect("say what the run consists of", resolve, retry_policy)
+        return await ask_prefect("say what the run consists of", resolve, WorkerSettings())
 
     @property
     def refusal(self) -> str:
@@ -236,13 +238,21 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
         *args: Any,  # noqa: ANN401 - Prefect's own are passed on
         **kwargs: Any,  # noqa: ANN401 - and these
     ) -> None:
-        self._refusal = refusal_of("run", flow_run.job_variables)
-        if deployment and not self._refusal:
-            self._refusal = refusal_of(f"deployment {deployment.name!r}", deployment.job_variables)
+        work_pool: WorkPool | None = kwargs.get("work_pool")
+        holders = {"run": flow_run.job_variables}
+        holders |= {f"deployment {deployment.name!r}": deployment.job_variables} if deployment else {}
+        holders |= {f"work pool {work_pool.name!r}": defaults_of(work_pool.base_job_template)} if work_pool else {}
+        self._refusal = next(filter(None, (refusal_of(holder, held) for holder, held in holders.items())), "")
         own = dict(self.env)
         super().prepare_for_flow_run(flow_run, deployment, *args, **kwargs)
         # What Prefect adds, less what has no business on a node; what the user says stands.
         self.env = forwarded(self.env, own)
+
+
+def defaults_of(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the variables of a work pool, by its base job template."""
+    properties = template.get("variables", {}).get("properties", {})
+    return {name: field["default"] for name, field in properties.items() if field.get("default") is not None}
 
 
 def _told(error: ValidationError) -> Iterable[str]:

@@ -47,7 +47,9 @@ class Registry(BaseModel):
     )
     username: str | None = Field(default=None, title="Username", description="Without an identity.")
     password: SecretStr | None = Field(
-        default=None, title="Password", description="Without an identity; give a Secret block."
+        default=None,
+        title="Password",
+        description="Without an identity; a Secret block, as prefect.blocks.secret.NAME.",
     )
 
     @model_validator(mode="after")
@@ -66,8 +68,8 @@ class Upload(BaseModel):
     container_url: SecretStr = Field(
         title="Container URL",
         description=(
-            "Of a blob container that the identity may write to; or with a signature, which all who can read the"
-            " account can read."
+            "Of a blob container that the identity may write to; or a Secret block, as prefect.blocks.secret.NAME, that"
+            " has it with a signature, which all who can read the account can read."
         ),
     )
     identity: str | None = Field(

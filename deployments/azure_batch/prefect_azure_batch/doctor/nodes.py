@@ -126,7 +126,7 @@ async def _scaling(service: BatchService, pool: "models.BatchPool") -> Finding:
 
 async def _nodes(service: BatchService, pool: "models.BatchPool") -> Finding:
     check = "Nodes"
-    broken = await find_broken(service, pool.id or "")
+    broken = await find_broken(service, pool.id or "", await service.node_counts(pool.id or "", seconds=20))
     if not broken:
         return passed(check, "None is unusable, and no start task has failed.")
     told = []

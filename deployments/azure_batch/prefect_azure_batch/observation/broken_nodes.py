@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
     Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
-BROKEN = ("starttaskfailed", "unusable")
+BROKEN = {"starttaskfailed": "start_task_failed", "unusable": "unusable"}  # with their counts
 _LOG = "startup/stderr.txt"
 _TAIL = 2048
 _MOST = 100  # nodes in one request
 
 
-async def find_broken(service: BatchService, pool: str) -> "list[models.BatchNode]":
-    """Two calls, and none for the nodes of a pool that has no broken one."""
-    counts = await service.node_counts(pool, seconds=20)
+async def find_broken(
+    service: BatchService, pool: str, counts: "models.BatchPoolNodeCounts | None", seconds: float = 20
+) -> "list[models.BatchNode]":
+    """By the counts of the pool's nodes: no call for a pool that has no broken one."""
     kinds = [kind for kind in (counts.dedicated, counts.low_priority) if kind] if counts else []
     found: list[models.BatchNode] = []
-    if any(kind.start_task_failed for kind in kinds):
-        found += await service.list_nodes(pool, "starttaskfailed", seconds=20)
-    if any(kind.unusable for kind in kinds):
-        found += await service.list_nodes(pool, "unusable", seconds=20)
+    for state, count in BROKEN.items():
+        if any(getattr(kind, count) for kind in kinds):
+            found += await service.list_nodes(pool, state, seconds)
     return found
 
 
@@ -55,7 +55,8 @@ class BrokenNodes:
     async def look(self, pool: str) -> None:
         """Raises what the service says."""
         try:
-            broken = await find_broken(self._service, pool)
+            counts = await self._service.node_counts(pool, seconds=20)
+            broken = await find_broken(self._service, pool, counts)
         except Refused as refusal:
             if refusal.code == "PoolNotFound":
                 return

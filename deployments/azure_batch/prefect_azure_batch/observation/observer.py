@@ -194,6 +194,9 @@ class Observer:
             # A later attempt may have begun, of which nothing is known here yet.
             evidence = evidence_of(run, await self._runs.present_attempt(run.id))
             actions = decide(evidence, known, patience)
+        last = tasks[evidence.attempt].infrastructure if evidence.attempt in tasks else None
+        if run and last and not run.infrastructure_pid:  # Prefect was away when it was told
+            await self._runs.record_infrastructure(run.id, str(last))
         for do, attempt in actions:
             await self._reporter.carry_out(do, tasks[attempt], run)
             if do is Do.FORGET:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch_launcher.exit_codes import ExitCode
 from prefect_azure_batch.decision import Do, Patience, Status, Task
+from prefect_azure_batch.observation.broken_nodes import find_broken
 from prefect_azure_batch.observation.observed_task import ObservedTask
 from prefect_azure_batch.observation.task_output import last_lines, show_output
 from prefect_azure_batch.prefect_runs import PrefectRuns, status
@@ -24,7 +25,6 @@ _ENDS: Mapping[Status, str] = {
     "scheduled": "was scheduled again",
     "suspended": "is suspended",
 }
-_BROKEN = (("starttaskfailed", "start_task_failed"), ("unusable", "unusable"))
 _MOST_NODES = 3
 _LOGGED_LINES = 200  # of a process that crashed: its reason is often above what was said of the crash
 _MOST_TOLD = 32
@@ -184,11 +184,7 @@ class Reporter:
     async def _reason(self, pool: str) -> Reason:
         found = await self._service.get_pool(pool, seconds=0)
         counts = await self._service.node_counts(pool, seconds=0)
-        kinds = [kind for kind in (counts.dedicated, counts.low_priority) if kind] if counts else []
-        broken = []
-        for state, count in _BROKEN:
-            if any(getattr(kind, count) for kind in kinds):
-                broken += (await self._service.list_nodes(pool, state, seconds=0))[:_MOST_NODES]
+        broken = (await find_broken(self._service, pool, counts, seconds=0))[:_MOST_NODES]
         return why_waiting(found, counts, broken)
 
     def _tell(self, observed: ObservedTask, what: str, payload: Mapping[str, object]) -> None:

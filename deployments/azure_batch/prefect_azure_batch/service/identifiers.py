@@ -58,17 +58,12 @@ def generation_of(job: str, first: str) -> int | None:
     return int(number) if stem == first.lower().rpartition("-")[0] and number.isdigit() else None
 
 
-def own_job_id(prefix: str, flow_run: UUID, attempt: int) -> str:
-    """A job for one attempt of one flow run."""
-    return f"{prefix}{flow_run.hex}-{attempt}"
-
-
 def own_job_of(prefix: str, task: str) -> str:
-    """The job for the one task. ValueError when it is no flow run's."""
+    """A job for the one task of one attempt of one flow run. ValueError when it is no flow run's."""
     parsed = parse_task_id(task)
     if parsed is None:
         raise ValueError(f"{task!r} is not the id of a flow run's task.")
-    return own_job_id(prefix, *parsed)
+    return f"{prefix}{parsed[0].hex}-{parsed[1]}"
 
 
 def is_own_job(prefix: str, job: str) -> bool:

@@ -1,4 +1,4 @@
-"""How a call to the service, or to Prefect's API, is tried again: what an error means, and how long to wait.
+"""How a call to the service is tried again: what an error means, and how long to wait.
 
 The SDK's own repetition is switched off, for it gives up on a throttled POST at once, and after seconds elsewhere
 (azure-core does not retry POST 429 without Retry-After). All our calls may be repeated: ids are chosen here."""
@@ -12,15 +12,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
-import httpx
-
 from prefect_azure_batch.service.errors import AzureBatchError, OutOfTime, Refused, ServiceError, Unreachable
 
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
 
 T = TypeVar("T")
-_TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True)
@@ -72,29 +70,6 @@ async def call_with_retries(
         tries += 1
 
 
-async def ask_prefect(what: str, request: Callable[[], Awaitable[T]], retry_policy: RetryPolicy) -> T:
-    """The request's answer, whatever Prefect's client has to be asked for it; `request` may be repeated.
-
-    Raises what the client raises when Prefect refuses; OutOfTime, caused by the last error, when Prefect's API was away
-    or answered with errors of its own until the deadline.
-    """
-    begin, tries = retry_policy.now(), 0
-    while True:
-        try:
-            return await request()
-        except httpx.HTTPError as error:
-            status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
-            if status and status < 500 and status not in _TRANSIENT_STATUS:
-                raise
-            if retry_policy.now() - begin > retry_policy.deadline:
-                words = f"answered {status}" if status else f"did not answer ({type(error).__name__})"
-                raise OutOfTime(
-                    f"Prefect's API could not {what} within {retry_policy.deadline:g} seconds: in the end it {words}."
-                ) from error
-        await retry_policy.sleep(retry_policy.wait(tries, None))
-        tries += 1
-
-
 def explain(what: str, error: Exception) -> AzureBatchError | Exception:
     """What an exception of the SDK means, by the service's code: its class says less (a full quota is `exists`)."""
     from azure.core import exceptions as core  # noqa: PLC0415
@@ -120,7 +95,7 @@ def _answer(what: str, error: "HttpResponseError") -> ServiceError:
     # The service appends lines with the request's id and its time.
     message = str(text).split("\nRequestId:")[0].strip()
     values = {item.code or "": item.message or "" for item in (body.details if body else [])}
-    kind = ServiceError if status in _TRANSIENT_STATUS else Refused
+    kind = ServiceError if status in TRANSIENT_STATUS else Refused
     return kind(what, status, code, message, values=values, retry_after=_retry_after(headers))
 
 

@@ -12,11 +12,11 @@ import httpx
 from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration
 from prefect_azure_batch.observation.observed_task import ObservedTask
 from prefect_azure_batch.observation.observer import Observer
+from prefect_azure_batch.prefect_calls import ask_prefect
 from prefect_azure_batch.prefect_runs import PrefectRuns
 from prefect_azure_batch.service.client import BatchService
 from prefect_azure_batch.service.errors import AzureBatchError
 from prefect_azure_batch.service.identifiers import Infrastructure, task_id
-from prefect_azure_batch.service.retry import RetryPolicy, ask_prefect
 from prefect_azure_batch.service.run_tasks import has_ended, tasks_of
 from prefect_azure_batch.settings import WorkerSettings
 from prefect_azure_batch.submission.concurrency import SubmissionLimiter
@@ -80,8 +80,7 @@ class Submission:
 
     async def _attempt(self, run: UUID) -> int | None:
         """Asks until Prefect answers: an error that left `run` before the task is there would crash the flow run."""
-        retry_policy = RetryPolicy(self._settings.submission_seconds, self._settings.retry_seconds)
-        return await ask_prefect("tell the states of the run", lambda: self._runs().attempt(run), retry_policy)
+        return await ask_prefect("tell the states of the run", lambda: self._runs().attempt(run), self._settings)
 
     async def _until_cancelled(
         self, run: UUID, job_key: JobKey, task_queue: TaskQueue, work: Awaitable[str]

@@ -1,17 +1,18 @@
 """Flow runs on a real server, brought into the states in which the launcher may find them."""
 
-import time
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
+from tests.servers.patient import Patient
+
 
 class FlowRuns:
     def __init__(self, api: str, auth: tuple[str, str] | None = None) -> None:
         self.api = api
-        self._client = httpx.Client(base_url=api, auth=auth, timeout=60)
+        self._client = httpx.Client(base_url=api, auth=auth, timeout=60, transport=Patient())
         token = self._client.get("/csrf-token", params={"client": "tests"})
         if token.is_success:  # else the server has no such protection
             self._client.headers.update({"Prefect-Csrf-Token": token.json()["token"], "Prefect-Csrf-Client": "tests"})
@@ -57,7 +58,4 @@ class FlowRuns:
         return [log["message"] for log in self.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})]
 
     def post(self, path: str, body: object) -> Any:
-        deadline = time.monotonic() + 30
-        while (answer := self._client.post(path, json=body)).status_code == 503 and time.monotonic() < deadline:
-            time.sleep(0.2)  # a server that has just started is busy with its database
-        return answer.raise_for_status().json()
+        return self._client.post(path, json=body).raise_for_status().json()

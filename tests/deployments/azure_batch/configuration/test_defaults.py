@@ -11,7 +11,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from prefect_azure_batch import AzureBatchCredentials, AzureBatchWorker
 from prefect_azure_batch.__main__ import main
-from prefect_azure_batch.configuration.defaults import current, defaults_of
+from prefect_azure_batch.configuration.defaults import current
+from prefect_azure_batch.configuration.job_configuration import defaults_of
 
 REFERENCE = "@Microsoft.KeyVault(SecretUri=https://example.vault.azure.net/secrets/prefect-key)"
 
@@ -57,6 +58,7 @@ def test_a_pool_is_made_and_changed(pool, tmp_path, capsys):
         ("new_pool.vm_sise=x", "new_pool.vm_sise: "),
         ("memory=4g", "which needs image"),
         ("credentials=no-such-block", "there is no block 'no-such-block'"),
+        ("registry.password=plain", "hold a secret in clear (registry.password)"),
         ("imgae=x", "did you mean image"),
     ],
 )

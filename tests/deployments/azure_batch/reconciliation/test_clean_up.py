@@ -13,7 +13,7 @@ from azure_batch_emulator.running_emulator import running_emulator
 from prefect_azure_batch import AzureBatchCredentials
 from prefect_azure_batch.reconciliation.clean_up import CleanUp
 from prefect_azure_batch.service.client import open_service
-from prefect_azure_batch.service.identifiers import job_prefix, own_job_id, shared_job_id, task_id
+from prefect_azure_batch.service.identifiers import job_prefix, own_job_of, shared_job_id, task_id
 from prefect_azure_batch.service.retry import RetryPolicy
 from prefect_azure_batch.settings import WorkerSettings
 from tests.deadline import until
@@ -140,8 +140,8 @@ async def test_tasks_that_ended_go_where_it_is_wanted(emulator):
 
 
 async def test_temporary_pools_whose_job_is_gone_go(emulator):
-    gone, there = own_job_id(OURS, uuid4(), 1), own_job_id(OURS, uuid4(), 1)
-    foreign = own_job_id(OTHERS, uuid4(), 1)
+    gone, there = own_job_of(OURS, task_id(uuid4(), 1)), own_job_of(OURS, task_id(uuid4(), 1))
+    foreign = own_job_of(OTHERS, task_id(uuid4(), 1))
     with emulator.client() as client:
         create_pool(emulator)
         add_job(client, there)
@@ -157,7 +157,7 @@ async def test_temporary_pools_whose_job_is_gone_go(emulator):
 
 async def test_a_run_s_own_job_that_was_never_closed_ends_and_takes_its_pool_along(emulator):
     """Its worker was killed after it had given the task to the service."""
-    job = own_job_id(OURS, uuid4(), 1)
+    job = own_job_of(OURS, task_id(uuid4(), 1))
     with emulator.client() as client:
         auto = models.BatchAutoPoolSpecification(
             pool_lifetime_option="job", auto_pool_id_prefix="prefect", keep_alive=False, pool=specification()

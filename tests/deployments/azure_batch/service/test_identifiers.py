@@ -9,7 +9,7 @@ from prefect_azure_batch.service.identifiers import (
     Infrastructure,
     generation_of,
     job_prefix,
-    own_job_id,
+    own_job_of,
     shared_job_id,
     task_id,
 )
@@ -37,7 +37,7 @@ def test_a_task_says_whose_it_is():
 
 def test_ids_have_at_most_64_characters_and_only_those_that_are_allowed():
     prefix = job_prefix("Ärger & Söhne / a very long name of a work pool", uuid4())
-    ids = [own_job_id(prefix, RUN, 999), shared_job_id(prefix, "p" * 64, -1000, 99999), task_id(RUN, 10**6)]
+    ids = [own_job_of(prefix, task_id(RUN, 999)), shared_job_id(prefix, "p" * 64, -1000, 99999), task_id(RUN, 10**6)]
     for text in ids:
         assert len(text) <= 64
         assert set(text.lower()) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -48,5 +48,5 @@ def test_jobs_of_other_pools_and_priorities_have_other_generations():
     first = shared_job_id(prefix, "nodes", 0, 1)
     assert generation_of(shared_job_id(prefix, "NODES", 0, 7), first) == 7
     assert generation_of(shared_job_id(prefix, "nodes", 5, 7), first) is None
-    assert generation_of(own_job_id(prefix, RUN, 1), first) is None
+    assert generation_of(own_job_of(prefix, task_id(RUN, 1)), first) is None
     assert job_prefix("etl", uuid4()) != prefix

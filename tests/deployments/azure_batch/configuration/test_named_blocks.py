@@ -1,4 +1,4 @@
-"""Which account a deployment uses, by `prefect deploy`: by the name of a block, never by a secret that all can read."""
+"""How a deployment says its account and other secrets, by `prefect deploy`: by the name of a block, never in clear."""
 
 import asyncio
 import os
@@ -10,17 +10,19 @@ from uuid import UUID, uuid4
 
 import pytest
 import yaml
+from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from azure_batch_emulator.running_emulator import Emulator
 from prefect_azure_batch import AzureBatchCredentials, AzureBatchWorker
-from prefect_azure_batch.configuration.named_credentials import secrets_in_clear
+from prefect_azure_batch.configuration.named_blocks import secrets_in_clear
 from tests.deployments.azure_batch.stage import (
     FOREVER,
     Stage,
     abandon,
+    create_pool,
     is_final,
     make_stage,
     new_worker,
@@ -30,6 +32,7 @@ from tests.deployments.azure_batch.stage import (
 
 FLOW = "from prefect import flow\n\n\n@flow\ndef plain() -> None: ...\n"
 KEY = "dGhlIGtleSBpbiBjbGVhcg=="
+SIGNED = "https://account.blob.example/logs?sv=2024-05-04&sig=c2lnbmF0dXJl"
 
 
 @pytest.fixture
@@ -40,10 +43,14 @@ def block() -> str:
     return name
 
 
-def deploy(stage: Stage, folder: Path, credentials: object) -> "subprocess.CompletedProcess[str]":
-    """`prefect deploy` of a `prefect.yaml` with these credentials."""
-    variables = {"credentials": credentials, "env": FOREVER}
-    work_pool = {"name": stage.work_pool, "job_variables": variables}
+@pytest.fixture(scope="module", autouse=True)
+def containers(emulator: Emulator) -> None:
+    create_pool(emulator, "containers", nodes=0, containers=True)
+
+
+def deploy(stage: Stage, folder: Path, **variables: object) -> "subprocess.CompletedProcess[str]":
+    """`prefect deploy` of a `prefect.yaml` with these job variables."""
+    work_pool = {"name": stage.work_pool, "job_variables": {"env": FOREVER, **variables}}
     deployment = {"name": stage.work_pool, "entrypoint": "flows.py:plain", "work_pool": work_pool, "pull": []}
     (folder / "flows.py").write_text(FLOW, encoding="utf-8")
     (folder / "prefect.yaml").write_text(yaml.safe_dump({"deployments": [deployment]}), encoding="utf-8")
@@ -83,7 +90,7 @@ def references(block: str) -> dict[str, object]:
 def test_what_prefect_deploy_resolves_is_refused_without_its_secret(
     stage: Stage, block: str, tmp_path: Path, kind: str
 ) -> None:
-    done = deploy(stage, tmp_path, references(block)[kind])
+    done = deploy(stage, tmp_path, credentials=references(block)[kind])
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode != 0
     assert "credentials: NAME" in said
@@ -103,7 +110,7 @@ def test_a_block_is_named_by_a_deployment_and_resolved_for_its_run(
         account_key=emulator.key,
     )
     own.save(name := f"own-{uuid4().hex[:6]}")
-    done = deploy(named, tmp_path, name)
+    done = deploy(named, tmp_path, credentials=name)
     assert done.returncode == 0, done.stdout + done.stderr
     assert deployed(named).job_variables["credentials"] == name
     run = named.start(deployed(named).id)
@@ -121,12 +128,12 @@ def test_a_key_that_a_deployment_holds_already_is_told_and_its_run_refused(
 ) -> None:
     """As with a work pool that was made by an older version, whose server refuses nothing."""
     change_template(stage, "dependentSchemas")
-    done = deploy(stage, tmp_path, references(block)["placeholder"])
+    done = deploy(stage, tmp_path, credentials=references(block)["placeholder"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert deployed(stage).job_variables["credentials"]["account_key"] == KEY  # which is the fault
     run = stage.start(deployed(stage).id)
     message = submitted(stage, run).state.message
-    assert f"deployment '{stage.work_pool}' hold a secret of its credentials in clear (account_key)" in message
+    assert f"deployment '{stage.work_pool}' hold a secret in clear (credentials.account_key)" in message
     assert "credentials: NAME" in message
     assert "renew" in message
     assert KEY not in message + "".join(stage.logs(run))
@@ -152,11 +159,72 @@ def change_template(stage: Stage, *without: str) -> None:
         client.update_work_pool(stage.work_pool, WorkPoolUpdate(base_job_template=template))
 
 
+@pytest.fixture(scope="module")
+def secrets(prefect_api: str) -> dict[str, str]:
+    """Names of Secret blocks, of a registry's password and of a container's signed URL."""
+    names = {kind: f"{kind}-{uuid4().hex[:6]}" for kind in ("password", "container")}
+    Secret(value="hush").save(names["password"])
+    Secret(value=SIGNED).save(names["container"])
+    return names
+
+
+def of_secrets(password: str, container: str) -> dict[str, Any]:
+    registry = {"server": "x.io", "username": "me", "password": password}
+    return {"image": "x.io/etl:1", "registry": registry, "uploads": [{"container_url": container}]}
+
+
+@pytest.mark.parametrize(
+    ("password", "container", "right_way"),
+    [
+        ("hush", "https://account.blob.example/logs", "`password: prefect.blocks.secret.NAME`"),
+        ("prefect.blocks.secret.any", SIGNED, "`container_url: prefect.blocks.secret.NAME`"),
+    ],
+)
+def test_a_password_or_signature_as_prefect_deploy_resolves_it_is_refused(
+    stage: Stage, password: str, container: str, right_way: str
+) -> None:
+    with pytest.raises(PrefectHTTPStatusError) as refused:
+        stage.deploy("hello", **of_secrets(password, container))
+    assert right_way in str(refused.value)
+    assert "hush" not in str(refused.value)
+    assert "sig=" not in str(refused.value)
+
+
+def test_a_password_and_a_signature_are_named_by_a_deployment_and_resolved_for_its_run(
+    stage: Stage, secrets: dict[str, str], tmp_path: Path
+) -> None:
+    named = {kind: f"prefect.blocks.secret.{name}" for kind, name in secrets.items()}
+    done = deploy(stage, tmp_path, pool_id="containers", **of_secrets(**named))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert deployed(stage).job_variables["registry"]["password"] == named["password"]
+    run = stage.start(deployed(stage).id)
+    assert submitted(stage, run).infrastructure_pid, stage.states(run)
+    (task,) = tasks_of(stage, run)
+    assert task.container_settings.registry.username == "me"  # type: ignore[union-attr]
+    assert [file.destination.container.container_url for file in task.output_files] == [SIGNED]  # type: ignore[union-attr]
+
+
+def test_a_work_pool_that_holds_a_password_is_told(stage: Stage) -> None:
+    with stage.client() as client:
+        template = client.read_work_pool(stage.work_pool).base_job_template
+        template["variables"]["properties"]["registry"]["default"] = of_secrets("hush", "")["registry"]
+        client.update_work_pool(stage.work_pool, WorkPoolUpdate(base_job_template=template))
+    run = stage.start(stage.deploy("hello", image="x.io/etl:1"))
+    message = submitted(stage, run).state.message
+    assert f"work pool '{stage.work_pool}' hold a secret in clear (registry.password)" in message
+    assert "hush" not in message
+
+
 @pytest.mark.parametrize(
     ("variables", "secrets"),
     [
-        ({"credentials": {"endpoint": "e", "account_key": KEY}}, ["account_key"]),
-        ({"credentials.client_secret": "s", "credentials": {"account_key": None}}, ["client_secret"]),
+        ({"credentials": {"endpoint": "e", "account_key": KEY}}, ["credentials.account_key"]),
+        ({"credentials.client_secret": "s", "credentials": {"account_key": None}}, ["credentials.client_secret"]),
+        ({"registry": {"server": "x.io", "username": "me", "password": "hush"}}, ["registry.password"]),
+        ({"registry.password": "hush"}, ["registry.password"]),
+        ({"registry": {"password": "prefect.blocks.secret.of-registry"}}, []),
+        ({"uploads": [{"container_url": "https://a.example/b"}, {"container_url": SIGNED}]}, ["uploads.container_url"]),
+        ({"uploads": [{"container_url": "prefect.blocks.secret.container"}]}, []),
         ({"credentials": {"account_key": "{{ prefect.blocks.secret.key }}", "client_secret": "********"}}, []),
         ({"credentials": {"$ref": {"block_document_id": "b"}}}, []),
         ({"credentials": "azure"}, []),
@@ -165,4 +233,4 @@ def change_template(stage: Stage, *without: str) -> None:
     ],
 )
 def test_which_secrets_stand_in_clear(variables: dict[str, Any] | None, secrets: list[str]) -> None:
-    assert secrets_in_clear(variables) == secrets
+    assert list(secrets_in_clear(variables)) == secrets
