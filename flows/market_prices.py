@@ -46,6 +46,7 @@ async def market_prices(
     shards: int | None = None,
     refetch: bool = False,  # noqa: FBT001, FBT002 - a field of the form in the UI
     publish: bool = True,  # noqa: FBT001, FBT002
+    since: datetime | None = None,
 ) -> Report:
     """End-of-day prices, their weekly measures and their quality, into the warehouse and onto the dashboard.
 
@@ -56,13 +57,15 @@ async def market_prices(
         shards: In how many parts the codes are fetched. Empty: as many as fit into memory.
         refetch: Fetch again what this window has already.
         publish: Off: only fetch, curate and check. Measures, warehouse and dashboard are left to whoever started it.
+        since: What was fetched before does not count, and is fetched again. Empty: all counts, or with refetch nothing.
     """
     started = datetime.now(UTC)
+    since = since or (started if refetch else None)
     window = (window or _scheduled_window()).reaching_back(lag_days)
     if publish:
         await require_warehouse()
     try:
-        await extract_window(codes, window, shards, refetch=refetch, restated_too=publish)
+        await extract_window(codes, window, shards, since=since, restated_too=publish)
     except (QuotaExhausted, TransientError) as error:
         return Failed(name="Resumable", message=str(error))  # type: ignore[return-value]  # it becomes the run's state
     rows = await curate_prices(window)
@@ -87,17 +90,22 @@ async def market_prices(
 
 
 async def extract_window(
-    codes: list[str] | None, window: Window, shards: int | None = None, *, refetch: bool, restated_too: bool = True
+    codes: list[str] | None,
+    window: Window,
+    shards: int | None = None,
+    *,
+    since: datetime | None,
+    restated_too: bool = True,
 ) -> None:
     """The window's bars, and all other ones of codes whose history the source has restated since."""
     planned = await plan_prices(codes, window, shards)
-    raise_if_down([await extract_prices(shard, refetch=refetch) for shard in planned])
+    raise_if_down([await extract_prices(shard, since=since) for shard in planned])
     if not restated_too:
         return
     for shard in await plan_spans(await find_unwitnessed(window), window, "witness"):
-        await extract_prices(shard, refetch=refetch)
+        await extract_prices(shard, since=since)
     for shard in await plan_spans(await find_restated(window), window, "history"):
-        await extract_prices(shard, refetch=refetch)
+        await extract_prices(shard, since=since)
 
 
 def _tables(failed: Sequence[Check], *, publish: bool) -> list[str]:

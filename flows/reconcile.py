@@ -24,6 +24,8 @@ _TABLES = [d.table for d in CATALOGUE if d.table]
 _NEXT = {  # of what is damaged, by state and dataset; all else is made anew here
     "raw/prices": "fetched again by the next run of its window, or a backfill",
     "raw/fetches": "fetched again by the next run of its window, or a backfill",
+    "raw/listings": "listed again by the next run of its day",
+    "curated/refetches": "the backfill that fetches again begins anew",
     "raw/vendor_columns": "drop its file of landing/done again",
     "raw/vendor_rows": "drop its file of landing/done again",
     "quarantine/vendor_values": "lost",

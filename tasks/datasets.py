@@ -50,6 +50,20 @@ class Fetches(dy.Schema):
     asked_last = dy.Date(nullable=True)
 
 
+class Listings(dy.Schema):
+    """The codes of an exchange that traded on the last session on or before a day, as the source said."""
+
+    code = dy.String(primary_key=True)
+    fetched_at = dy.Datetime(time_unit="us", time_zone="UTC")
+
+
+class Refetches(dy.Schema):
+    """A backfill that fetches all again: since when, so that it goes on where it was stopped."""
+
+    begun = dy.Datetime(time_unit="us", time_zone="UTC", primary_key=True)
+    ended = dy.Bool()
+
+
 class Prices(dy.Schema):
     """End-of-day bars, one per code and session.
 
@@ -181,6 +195,8 @@ SHARDS = 8
 
 RAW_PRICES = Dataset("prices", "raw", RawPrices, sort=(), shards=SHARDS)  # as they came
 FETCHES = Dataset("fetches", "raw", Fetches, sort=())
+RAW_LISTINGS = Dataset("listings", "raw", Listings, sort=("code",))
+REFETCHES = Dataset("refetches", "curated", Refetches, sort=())
 QUARANTINED_PRICES = Dataset("prices", "quarantine", QuarantinedPrices, sort=("code", "date"))
 PRICES = Dataset(
     "prices",
@@ -250,6 +266,8 @@ VENDOR_MEASURES = Dataset(
 CATALOGUE = (
     RAW_PRICES,
     FETCHES,
+    RAW_LISTINGS,
+    REFETCHES,
     QUARANTINED_PRICES,
     PRICES,
     WITHDRAWN_PRICES,

@@ -9,6 +9,7 @@ import functools
 import os
 import sys
 import textwrap
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -68,6 +69,12 @@ class Settings(BaseSettings):
     limit_codes_missing: float = Field(
         0.5, ge=0, le=1, description="the share of an exchange's codes that may lack a session before a check warns"
     )
+    limit_codes_silent: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="the share of codes that may come without bars, though they trade, before a load stops",
+    )
     limit_standstill: int = Field(
         20, ge=1, le=40, description="sessions that a close may stand still at no volume before a check warns"
     )
@@ -81,6 +88,9 @@ class Settings(BaseSettings):
     )
     source_shared_limit: str | None = Field(
         None, description="the Prefect global concurrency limit by which all machines share the requests per minute"
+    )
+    source_delay_hours: float = Field(
+        3.0, ge=0, le=240, description="after the closing of an exchange, until the source has published its session"
     )
     source_requests_in_flight: int = Field(64, ge=1, description="requests that wait for an answer at once")
     source_connections: int = Field(64, ge=1, description="connections to the source")
@@ -122,6 +132,10 @@ class Settings(BaseSettings):
             return ZoneInfo(value).key
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError("there is no such time zone") from None
+
+    @property
+    def source_delay(self) -> timedelta:
+        return timedelta(hours=self.source_delay_hours)
 
     @property
     def requests_per_minute(self) -> int:

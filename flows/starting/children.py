@@ -27,10 +27,14 @@ class Child:
 
 
 async def run_children(
-    deployment: str, children: Sequence[Child], at_once: int, ended: Callable[[Child, State | None], Awaitable[bool]]
+    deployment: str,
+    children: Sequence[Child],
+    at_once: int,
+    needed: Callable[[Child], Awaitable[bool]],
+    ended: Callable[[Child, State | None], Awaitable[bool]],
 ) -> None:
-    """Runs all children, in their order. `ended` is told the final state of each, None of one that somebody deleted;
-    once it has said False no more are started.
+    """Runs all children that are still `needed` when their turn comes, in their order. `ended` is told the final state
+    of each, None of one that somebody deleted; once it has said False no more are started.
 
     A child whose last run has ended is run again: whether there is anything to do is for the caller to know. Raises
     ConfigurationError when there is no such deployment."""
@@ -39,6 +43,8 @@ async def run_children(
         while running or (waiting and go_on):
             while waiting and go_on and len(running) < at_once:
                 child = waiting.pop(0)
+                if not await needed(child):
+                    continue
                 running[await _start(client, deployment, child)] = child
             for run, state in (await _ended(client, list(running))).items():
                 go_on = await ended(running.pop(run), state) and go_on

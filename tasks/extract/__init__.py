@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tasks.extract.prefect_tasks import (
+        begin_refetch,
+        end_refetch,
         extract_prices,
         extract_query,
         extract_vendor_file,
@@ -36,6 +38,8 @@ __all__ = [
     "Query",
     "QueryExtracted",
     "Shard",
+    "begin_refetch",
+    "end_refetch",
     "extract_prices",
     "extract_query",
     "extract_vendor_file",

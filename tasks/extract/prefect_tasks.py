@@ -11,10 +11,13 @@ from prefect.concurrency.asyncio import rate_limit
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.runtime import flow_run
 
+from tasks.closing_times import AsOf
+from tasks.coverage import refetches, stored
+from tasks.coverage.listings import keep_listing
+from tasks.coverage.stored import Missing, Wanted
 from tasks.database import open_stream
 from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError
-from tasks.extract.prices import coverage
 from tasks.extract.prices import plan as prices
 from tasks.extract.prices.plan import Extracted, Part, Shard
 from tasks.extract.prices.source import open_source
@@ -50,8 +53,8 @@ async def plan_spans(spans: Mapping[str, Window], window: Window, part: Part) ->
 
 
 @task(task_run_name="extract_prices {shard.part} {shard.number} of {shard.of}")
-async def extract_prices(shard: Shard, *, refetch: bool = False) -> Extracted:
-    """Fetches a shard's codes into `raw/prices`, but for those that this window has already."""
+async def extract_prices(shard: Shard, *, since: datetime | None = None) -> Extracted:
+    """Fetches a shard's codes into `raw/prices`, but for those that this window has already, from `since` on."""
     settings = load_settings()
     async with open_source(settings, await _shared_limit(settings)) as source:
         return await prices.extract(
@@ -60,20 +63,35 @@ async def extract_prices(shard: Shard, *, refetch: bool = False) -> Extracted:
             shard,
             run=str(flow_run.id),
             in_flight=settings.source_requests_in_flight,
-            refetch=refetch,
+            as_of=AsOf(datetime.now(UTC), settings.source_delay, since),
             progress=_progress(shard),
         )
 
 
 @task
-async def find_missing(windows: Sequence[Window], codes: Sequence[str] | None) -> list[Window]:
-    """The windows that the lake does not have yet, whole and curated, of these codes."""
+async def find_missing(
+    windows: Sequence[Window], codes: Sequence[str] | None, since: datetime | None = None
+) -> list[Missing]:
+    """What each window that lacks something lacks of these codes, or of all; answers before `since` do not count."""
     settings = load_settings()
-    wanted = codes or settings.codes or None
-    full = prices.qualified(wanted, settings.exchange) if wanted else None
-    found = await asyncio.to_thread(coverage.missing, configured_lake(), windows, full)
-    get_run_logger().info("%d of %d windows are missing", len(found), len(windows))
+    named = settings.codes or None if codes is None else codes
+    full = None if named is None else prices.qualified(named, settings.exchange)
+    wanted = Wanted(full, settings.exchange, AsOf(datetime.now(UTC), settings.source_delay, since))
+    found = [m for m in await asyncio.to_thread(stored.missing, configured_lake(), windows, wanted) if m]
+    get_run_logger().info("%d of %d windows lack something", len(found), len(windows))
     return found
+
+
+@task
+async def begin_refetch(key: str) -> datetime:
+    """Since when the answers of this refetch count: it may have begun in a run that was stopped."""
+    return await asyncio.to_thread(refetches.begin, configured_lake(), key, datetime.now(UTC), str(flow_run.id))
+
+
+@task
+async def end_refetch(key: str, begun: datetime) -> None:
+    """The next refetch of this key begins anew."""
+    await asyncio.to_thread(refetches.end, configured_lake(), key, begun, str(flow_run.id))
 
 
 @task(task_run_name="extract_query {dataset.name}")
@@ -132,11 +150,15 @@ async def put_away_vendor_file(file: Landed, shelf: Shelf, note: str) -> None:
 
 
 async def _all_codes(window: Window) -> list[str]:
-    settings = load_settings()
+    settings, lake = load_settings(), configured_lake()
+    as_of = AsOf(datetime.now(UTC), settings.source_delay)
+    day = as_of.last_day_of(settings.exchange, window) or window.last
     async with open_source(settings) as source:
-        listed = await source.codes(settings.exchange, window.last)
-    stored = await asyncio.to_thread(coverage.stored_codes, configured_lake(), settings.exchange, window)
-    return sorted({*listed, *stored})
+        listed = await source.codes(settings.exchange, day)
+    run = str(flow_run.id)
+    await asyncio.to_thread(keep_listing, lake, settings.exchange, window.last, listed, as_of.now, run)
+    there = await asyncio.to_thread(stored.stored_codes, lake, settings.exchange, window)
+    return sorted({*listed, *there})
 
 
 async def _shared_limit(settings: Settings) -> SharedRateLimit | None:

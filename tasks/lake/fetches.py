@@ -10,7 +10,14 @@ from tasks.lake.reference import SnapshotRef
 from tasks.lake.retention.read_leases import read_lease
 from tasks.window import Window
 
-MISSING = ("unknown", "refused", "failed")  # outcomes of a code that no usable answer came for
+MISSING = ("missing", "unknown", "refused", "failed")  # outcomes of a code that no usable answer came for
+# What became of a code. An empty answer with a reason is one for a code that trades: `missing`.
+OUTCOME = (
+    pl.when((pl.col("outcome").cast(pl.String) == "empty") & pl.col("reason").is_not_null())
+    .then(pl.lit("missing"))
+    .otherwise(pl.col("outcome").cast(pl.String))
+    .alias("outcome")
+)
 
 
 def last_attempts(lake: Lake, fetches: Sequence[SnapshotRef]) -> pl.LazyFrame:
@@ -35,7 +42,7 @@ def last_outcomes(lake: Lake, fetches: Sequence[SnapshotRef]) -> pl.DataFrame:
     with read_lease(lake, FETCHES, fetches):
         return (
             pl.concat([lake.read(FETCHES, []).with_columns(of_window=pl.lit(value=True)), *attempts])
-            .with_columns(pl.col("outcome").cast(pl.String))
+            .with_columns(OUTCOME)
             .sort(pl.col("outcome").is_in(MISSING), "of_window", "fetched_at")
             .group_by("code")
             .last()

@@ -45,6 +45,7 @@ async def publish_summary(figures: RunFigures, state: str, checks: Sequence[Chec
         codes_asked=sum(counts.values()),
         codes_fetched=counts.get("fetched", 0),
         codes_empty=counts.get("empty", 0),
+        codes_missing=counts.get("missing", 0),
         codes_unknown=counts.get("unknown", 0),
         codes_refused=counts.get("refused", 0),
         codes_failed=counts.get("failed", 0),

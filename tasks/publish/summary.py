@@ -24,7 +24,7 @@ def markdown(figures: RunFigures, state: str, checks: Sequence[Checked]) -> str:
     f = figures
     outcomes = " + ".join(
         f"{getattr(f, f'codes_{outcome}'):,} {outcome}"
-        for outcome in ("fetched", "empty", "unknown", "refused", "failed")
+        for outcome in ("fetched", "empty", "missing", "unknown", "refused", "failed")
     )
     received = (
         f"{f.rows_published:,} published + {f.rows_quarantined:,} in quarantine + {f.rows_duplicates:,} duplicates"

@@ -63,4 +63,6 @@ def _check_stored(
 
 def _limits() -> Limits:
     settings = load_settings()
-    return Limits(settings.limit_codes_missing, settings.limit_standstill, settings.limit_adjustment)
+    return Limits(
+        settings.limit_codes_silent, settings.limit_codes_missing, settings.limit_standstill, settings.limit_adjustment
+    )

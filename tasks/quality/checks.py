@@ -23,6 +23,7 @@ _FEWEST_ROWS = 0.5  # per session, of what the sessions before had
 class Limits:
     """What a user may set: beyond these a check warns."""
 
+    codes_silent: float = 0.1  # share of the codes that may come without bars, though they trade, before it stops
     codes_missing: float = 0.5  # share of an exchange's codes that may lack a session
     standstill: int = 20  # sessions at no volume and the same close
     adjustment: float = 0.05  # of a step of adjusted_close / close that the close does not show
@@ -61,16 +62,19 @@ def measured(without: pl.DataFrame, too_many: pl.DataFrame) -> Check:
     return Check("measured", "error", not found, float(len(found)), 0.0, listed("keys disagree", found))
 
 
-def completeness(fetches: pl.DataFrame) -> Check:
+def completeness(fetches: pl.DataFrame, most_silent: float = DEFAULT_LIMITS.codes_silent) -> Check:
     """The share of the codes asked for that no usable answer came for. Of `code, outcome, reason`, one row per code.
 
-    A warning, for the others are good; an error when it is all of them."""
+    A warning, for the others are good; an error when it is all of them, or when a larger share than `most_silent` came
+    without bars though they trade."""
     missing = fetches.filter(pl.col("outcome").is_in(MISSING)).sort("code")
     share = missing.height / fetches.height if fetches.height else 0.0
     named = [
         f"{code} ({outcome}: {reason})" for code, outcome, reason in missing.select("code", "outcome", "reason").rows()
     ]
-    return Check("completeness", "error" if share == 1 else "warning", not named, share, 0.0, listed("missing", named))
+    silent = missing.filter(pl.col("outcome") == "missing").height
+    is_error = share == 1 or silent > most_silent * fetches.height
+    return Check("completeness", "error" if is_error else "warning", not named, share, 0.0, listed("missing", named))
 
 
 def freshness(latest: pl.DataFrame, expected: pl.DataFrame) -> Check:

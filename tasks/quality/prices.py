@@ -42,7 +42,7 @@ def judge_prices(
     latest = spans.filter(pl.col("last") >= window.first).select("code", "exchange", date="last")
     standing = _gathered([f.standstills for f in facts]).unique(["code"], keep="last", maintain_order=True)
     return [
-        checks.completeness(outcomes),
+        checks.completeness(outcomes, limits.codes_silent),
         checks.freshness(latest, expected),
         checks.duplicates(sum(f.repeated for f in facts)),
         checks.ohlc_order(_gathered([f.disordered for f in facts]), sum(f.bars for f in facts)),

@@ -11,7 +11,7 @@ from tasks.datasets import FETCHES, RAW_PRICES
 from tasks.lake import SnapshotRef, configured_lake
 from tasks.lake.landing import Landed
 from tasks.settings import load_settings
-from tasks.transform import curate, rebuild, restatement, update_measures
+from tasks.transform import curate, rebuild, restatement, seams, update_measures
 from tasks.transform.curate import Figures
 from tasks.transform.vendor_values import curate as vendor
 from tasks.transform.vendor_values import measure as vendor_measure
@@ -24,6 +24,7 @@ __all__ = [
     "curate_prices",
     "curate_vendor_file",
     "find_restated",
+    "find_seams",
     "find_unwitnessed",
     "forget_damaged",
     "measure_prices",
@@ -48,10 +49,18 @@ async def find_unwitnessed(window: Window) -> dict[str, Window]:
 
 
 @task
-async def find_restated(window: Window) -> dict[str, Window]:
-    """Codes whose other days in the lake the source has restated, with the span of these."""
-    found = await asyncio.to_thread(restatement.restated, configured_lake(), window)
+async def find_restated(window: Window, *, within: bool = False) -> dict[str, Window]:
+    """Codes whose other days in the lake the source has restated, or also days within the window; with their span."""
+    found = await asyncio.to_thread(restatement.restated, configured_lake(), window, within=within)
     get_run_logger().info("%d codes have a restated history", len(found))
+    return found
+
+
+@task
+async def find_seams(span: Window, windows: Sequence[Window]) -> dict[str, Window]:
+    """Codes of which the source may have restated a part since it was fetched, with the day that tells."""
+    found = await asyncio.to_thread(seams.seams, configured_lake(), span, windows, load_settings().time_zone)
+    get_run_logger().info("%d codes were fetched on different days", len(found))
     return found
 
 

@@ -48,8 +48,10 @@ def unwitnessed(lake: Lake, window: Window) -> dict[str, Window]:
     return dict(sorted(found.items()))
 
 
-def restated(lake: Lake, window: Window) -> dict[str, Window]:
+def restated(lake: Lake, window: Window, *, within: bool = False) -> dict[str, Window]:
     """Codes with days in the lake, beside those of the window, that the answers for it contradict, and their span.
+
+    Where only witnesses were asked for, these days are also those `within` the window.
 
     What the source shows is exact but for its last digit, which is rounded. So where a close is the same as before, its
     adjusted close is too; where it was revised, both are by the same factor."""
@@ -59,7 +61,9 @@ def restated(lake: Lake, window: Window) -> dict[str, Window]:
         gone = answers.filter(pl.col("witness_at").is_not_null()).join(
             both, left_on=["code", "witness_at"], right_on=["code", "date"], how="anti"
         )
-        found |= _spans(known, pl.concat([_contradicted(both), gone.get_column("code")]).unique(), window)
+        found |= _spans(
+            known, pl.concat([_contradicted(both), gone.get_column("code")]).unique(), None if within else window
+        )
     return dict(sorted(found.items()))
 
 
@@ -151,12 +155,13 @@ def _nearest(
     yield from found.iter_rows()
 
 
-def _spans(known: pl.LazyFrame, codes: pl.Series, window: Window) -> dict[str, Window]:
+def _spans(known: pl.LazyFrame, codes: pl.Series, window: Window | None) -> dict[str, Window]:
     """From the first to the last stored day of each code beside the window, of those that have such days."""
     if codes.is_empty():
         return {}
+    beside = ~pl.col("date").is_between(window.first, window.last) if window else pl.lit(value=True)
     days = (
-        known.filter(pl.col("code").is_in(codes.implode()), ~pl.col("date").is_between(window.first, window.last))
+        known.filter(pl.col("code").is_in(codes.implode()), beside)
         .group_by("code")
         .agg(first=pl.col("date").min(), last=pl.col("date").max())
         .collect()

@@ -3,28 +3,36 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, Protocol
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from tasks.closing_times import AsOf
+from tasks.coverage.answers import SETTLING, to_ask
+from tasks.coverage.stored import known
 from tasks.datasets import FETCHES, RAW_PRICES, Dataset, shard_of
 from tasks.errors import ConfigurationError, TransientError
-from tasks.extract.prices.shard import Received, Source, fetch
+from tasks.extract.prices.shard import Received, fetch
+from tasks.extract.prices.shard import Source as Bars
+from tasks.extract.prices.silence import Lister, told_as_missing
 from tasks.lake import Change, Lake, SnapshotRef
 from tasks.window import Window
 
 _ROWS_PER_SHARD = 1_500_000  # about 150 MB in memory
 _CODES_PER_SHARD = 2_000  # what a crash can cost: two minutes at a thousand requests a minute
 _SESSIONS_PER_DAY = 252 / 365.25
-ANSWERED = ("fetched", "empty", "unknown")
 _LONGEST_CODE = 40  # characters, as in the contract of prices
 _NAME = re.compile(r"""((?![/\\?#%"])[!-~])+""")  # what a URL can carry without an escape
 
 # What a part of a run fetches: the window's own days; of codes that have no day in common with the lake, the stored day
 # beside the window; of codes that were restated, all their other days.
 Part = Literal["window", "witness", "history"]
+
+
+class Source(Bars, Lister, Protocol):
+    """What answers for codes, one by one, and lists them."""
 
 
 class Shard(BaseModel):
@@ -105,19 +113,21 @@ async def extract(
     shard: Shard,
     run: str,
     in_flight: int,
-    *,
-    refetch: bool,
+    as_of: AsOf,
     progress: Callable[[int, int], None],
 ) -> Extracted:
-    """Fetches the shard's codes that this window does not have yet, or all of them, and publishes what came.
+    """Fetches the shard's codes that this window lacks of what is over as of now, and publishes what came.
 
     Raises what ended the fetching early, after publishing what came before it."""
-    known = [s for s in lake.partitions(FETCHES, raw_folder(shard.window)) if f"/{shard.part}=" in s.partition]
-    answered = set() if refetch else _answered(lake, known)
-    wanted = {code: span for code, span in shard.spans.items() if code not in answered}
-    received = await fetch(source, wanted, in_flight, datetime.now(UTC), progress)
+    before = [s for s in lake.partitions(FETCHES, raw_folder(shard.window)) if f"/{shard.part}=" in s.partition]
+    answers = known(lake, shard.window, before)
+    wanted = to_ask(answers, shard.spans, as_of)
+    received = await fetch(source, wanted, in_flight, as_of.now, progress)
+    if shard.part == "window":
+        told = await told_as_missing(lake, source, received.fetches, shard.window, as_of, run)
+        received = replace(received, fetches=told)
     # Where the codes were cut into another number of shards before, they must not be in two partitions.
-    others = [s.partition for s in known if not s.partition.endswith(f"-of-{shard.of:05d}")]
+    others = [s.partition for s in before if not s.partition.endswith(f"-of-{shard.of:05d}")]
     prices, fetches = _publish(lake, shard.partition, others, received, run)
     if received.stopped_by:
         raise received.stopped_by
@@ -126,7 +136,7 @@ async def extract(
         prices=prices,
         fetches=fetches,
         codes_asked=len(wanted),
-        codes_known=len(answered),
+        codes_known=answers.filter(pl.col("outcome").is_in(SETTLING), ~pl.col("code").is_in(list(wanted))).height,
         codes_failed=failed.height,
         reason=failed.item(-1, "reason") if failed.height else None,
         rows_received=received.bars.height,
@@ -143,12 +153,6 @@ def raise_if_down(shards: Sequence[Extracted]) -> None:
             f"The source failed all {sum(s.codes_failed for s in failed)} codes. The last: {failed[-1].reason}. Run "
             "the same window again when the source is back."
         )
-
-
-def _answered(lake: Lake, fetches: Sequence[SnapshotRef]) -> set[str]:
-    """Codes that the source has answered, in whatever shard they were."""
-    answered = pl.col("outcome").cast(pl.String).is_in(ANSWERED)
-    return set(lake.read(FETCHES, fetches).filter(answered).select("code").collect().get_column("code"))
 
 
 def _publish(

@@ -17,6 +17,7 @@ class RunFigures:
     codes_asked: int = 0
     codes_fetched: int = 0
     codes_empty: int = 0
+    codes_missing: int = 0  # which trade, and came without bars
     codes_unknown: int = 0
     codes_refused: int = 0
     codes_failed: int = 0

@@ -4,14 +4,15 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
+from tasks.closing_times import AsOf
+from tasks.coverage.stored import stored_codes
 from tasks.datasets import FETCHES, PRICE_MEASURES, PRICES, RAW_PRICES
 from tasks.extract.http import Answer
-from tasks.extract.prices.coverage import stored_codes
 from tasks.extract.prices.eodhd import Fetched, Outcome, read_bars
 from tasks.extract.prices.plan import Shard, extract, plan
 from tasks.extract.sample_market.service.encoding import bars_body
@@ -23,6 +24,8 @@ from tasks.transform.restatement import restated, unwitnessed
 from tasks.transform.update_measures import update_measures
 from tasks.window import Window
 from tests.flows.living_source.exchange import EXCHANGE, Exchange
+
+DELAY = timedelta(hours=3)
 
 
 class Pipeline:
@@ -45,12 +48,15 @@ class Pipeline:
         self.asked.append((code, window))
         return read_bars(Answer(200, {}, bars_body(bars, "json")))
 
+    async def codes(self, exchange: str, day: date) -> list[str]:
+        return [f"{name}.{exchange}" for name in self._traded(day)]
+
     def run(self, codes: Sequence[str] | None, window: Window, *, refetch: bool = False) -> Figures:
         self._runs += 1
         self.asked = []
         run = f"run {self._runs}"
         if codes is None:
-            listed = [f"{name}.{EXCHANGE}" for name in self._traded(window.last)]
+            listed = asyncio.run(self.codes(EXCHANGE, window.last))
             codes = sorted({*listed, *stored_codes(self.lake, EXCHANGE, window)})
         folder = f"window={window}/"
         asyncio.run(self._extract(sorted(codes), window, run, refetch=refetch))
@@ -76,7 +82,9 @@ class Pipeline:
 
     async def _fetch(self, shards: Sequence[Shard], run: str, *, refetch: bool) -> None:
         for shard in shards:
-            await extract(self.lake, self, shard, run, 8, refetch=refetch, progress=lambda codes, rows: None)
+            now = datetime.now(UTC)
+            as_of = AsOf(now, DELAY, now if refetch else None)
+            await extract(self.lake, self, shard, run, 8, as_of, progress=lambda codes, rows: None)
 
     def lake_rows(self, dataset=PRICES) -> pl.DataFrame:
         columns = list(dataset.table_columns)

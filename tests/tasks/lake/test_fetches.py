@@ -26,7 +26,17 @@ def lake(tmp_path: Path) -> Lake:
 
 def fetch(lake: Lake, part: str, rows: Sequence[Fetch], window: Window = WINDOW) -> None:
     full = [
-        (code, outcome, "so it said", None, 0, None, NOON + timedelta(hours=hour), window.first, window.last)
+        (
+            code,
+            outcome,
+            "so it said" if outcome != "empty" else None,
+            None,
+            0,
+            None,
+            NOON + timedelta(hours=hour),
+            window.first,
+            window.last,
+        )
         for code, outcome, hour in rows
     ]
     frame = pl.DataFrame(full, schema=FETCHES.polars_schema, orient="row")

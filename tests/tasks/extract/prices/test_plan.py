@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from tasks.closing_times import AsOf
 from tasks.datasets import FETCHES, RAW_PRICES, Dataset
 from tasks.errors import AuthenticationError, ConfigurationError, EtlError, QuotaExhausted, TransientError
 from tasks.extract.http import Http, HttpLimits
@@ -36,6 +37,11 @@ def codes_of(source: Served, number: int = 60) -> list[str]:
     return sorted(f"{name}.US" for name in source.market.codes("US", AS_OF))[:number]
 
 
+def as_of(*, refetch: bool = False) -> AsOf:
+    now = datetime.now(UTC)
+    return AsOf(now, timedelta(hours=3), now if refetch else None)
+
+
 def run(
     lake: Lake,
     source: Served,
@@ -53,7 +59,9 @@ def run(
             eodhd = Eodhd(http, source.url, "demo")
             planned = plan(dict.fromkeys(codes, JUNE if part == "window" else MAY), JUNE, part, shards)
             return [
-                await extract(lake, eodhd, s, "run", in_flight, refetch=refetch, progress=lambda codes, rows: None)
+                await extract(
+                    lake, eodhd, s, "run", in_flight, as_of(refetch=refetch), progress=lambda codes, rows: None
+                )
                 for s in planned
             ]
 
@@ -335,7 +343,7 @@ def test_windows_do_not_share_what_they_fetch(lake: Lake, source: Served) -> Non
         (shard,) = plan(dict.fromkeys(codes, MAY), MAY, "window", 1)
         async with Http(LIMITS) as http:
             eodhd = Eodhd(http, source.url, "demo")
-            return await extract(lake, eodhd, shard, "run", 2, refetch=False, progress=lambda codes, rows: None)
+            return await extract(lake, eodhd, shard, "run", 2, as_of(), progress=lambda codes, rows: None)
 
     assert asyncio.run(other()).codes_asked == 3
     assert rows(lake, RAW_PRICES).height == 30

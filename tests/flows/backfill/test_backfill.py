@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from prefect import get_client
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+)
+from prefect.states import Completed
 
 from flows.backfill import BackfillReport, _key, backfill
 from flows.market_prices import market_prices
@@ -97,6 +103,52 @@ def test_years_are_fetched_by_children_and_what_failed_is_done_next_time(
     assert (served.requests.total, children_of(deployment)) == (asked, children)
 
 
+def test_all_are_fetched_after_one_and_what_codes_lack_is_told(house: House, served: Served, deployment: str) -> None:
+    codes = sorted(f"{name}.US" for name in served.market.codes("US", SPAN.last))
+    year = Window(first=date(2023, 1, 1), last=date(2023, 12, 31))
+    assert run(deployment, year, codes=codes[:1]).completed == [year]
+    served.faults = Faults(unavailable_silent=0.1, lasting=frozenset({"unavailable_silent"}))
+    failing = [code for code in codes if served.faults.of_code(code)]
+    with pytest.raises(Exception, match=rf"{len(failing)} lack 2023-01-03 to 2023-12-29: failed.*{failing[0]}"):
+        run(deployment, year)
+    assert house.count("prices") > 0
+    served.faults = Faults()
+    assert run(deployment, year).completed == [year]
+    assert children_of(deployment) == 3
+
+
+def test_a_child_that_somebody_set_completed_does_not_count(house: House, served: Served) -> None:
+    async def story() -> None:
+        await (await market_prices.ato_deployment("by-hand")).aapply()
+        pace = Pace(deployment="market-prices/by-hand")
+        backfilling = asyncio.create_task(backfill(date(2024, 1, 1), SPAN.last, codes=["AAPL.US"], pace=pace))
+        async with get_client() as client:
+            found = await client.read_deployment_by_name(pace.deployment)
+            mine = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[found.id]))
+            await asyncio.to_thread(until, lambda: children_of(pace.deployment), 120)
+            (child,) = await client.read_flow_runs(flow_run_filter=mine)
+            await client.set_flow_run_state(child.id, Completed(), force=True)
+        await backfilling
+
+    with pytest.raises(Exception, match=r"1 lack codes .*1 lack 2024-01-02 to 2024-06-27: not asked \(AAPL.US\)"):
+        asyncio.run(story())
+
+
+def test_a_refetch_ends_though_the_quota_is_smaller_than_the_whole(
+    house: House, served: Served, deployment: str
+) -> None:
+    codes = sorted(f"{name}.US" for name in served.market.codes("US", SPAN.last))[:20]
+    run(deployment, codes=codes)
+    asked = served.requests.total
+    served.faults = Faults(quota_used_up=0.5)
+    with pytest.raises(Exception, match="quota"):
+        run(deployment, codes=codes, refetch=True)
+    served.faults = Faults()
+    assert len(run(deployment, codes=codes, refetch=True).completed) >= 1
+    assert served.requests.by_path[f"/api/eod/{codes[0]}"] <= 2 * 3 + 2
+    assert served.requests.total > asked + 3 * len(codes)
+
+
 def test_the_last_window_or_none(house: House, served: Served, deployment: str) -> None:
     assert len(run(deployment, catch_up="none").not_started) == 3
     assert run(deployment, plan_only=True).completed == []
@@ -113,10 +165,10 @@ def test_an_unknown_deployment_is_named(house: House, served: Served) -> None:
 
 def test_only_the_same_work_is_joined() -> None:
     window = Window(first=date(2023, 1, 1), last=date(2023, 12, 31))
-    key = _key(window, ["AAPL.US", "IBM.US"], refetch=False)
-    assert _key(window, ["IBM.US", "AAPL.US"], refetch=False) == key
-    others = [(["IBM.US"], False), (None, False), (["AAPL.US", "IBM.US"], True)]
-    assert key not in {_key(window, codes, refetch=refetch) for codes, refetch in others}
+    key = _key(window, ["AAPL.US", "IBM.US"], None)
+    assert _key(window, ["IBM.US", "AAPL.US"], None) == key
+    others = [(["IBM.US"], None), (None, None), (["AAPL.US", "IBM.US"], datetime(2024, 1, 1, tzinfo=UTC))]
+    assert key not in {_key(window, codes, since) for codes, since in others}
 
 
 def test_the_plan_compares_lengths_of_windows() -> None:
