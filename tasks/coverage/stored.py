@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -18,6 +18,7 @@ from tasks.reasons import grouped
 from tasks.window import Window
 
 _UNLISTED = "not known: nobody has listed the codes of the exchange"
+_NEAR = 10  # days before a window, in which most codes have a stored one
 _COLUMNS = ["code", "outcome", "reason", "fetched_at", "asked_first", "asked_last"]
 
 
@@ -88,6 +89,15 @@ def is_curated(lake: Lake, window: Window) -> bool:
     note = lake.current(CURATED_WINDOWS, f"window={window}")
     raw = [s for dataset in (RAW_PRICES, FETCHES) for s in lake.partitions(dataset, f"window={window}/")]
     return note is not None and set(note.inputs) == {s.snapshot for s in raw}
+
+
+def spans(lake: Lake, codes: Iterable[str], window: Window) -> dict[str, Window]:
+    """The days that each code is asked for: those of the window, and back to its last stored day before it.
+
+    That one tells, at no more requests, whether the source has restated what is older."""
+    before = Window(first=window.reaching_back(_NEAR).first, last=window.first - timedelta(days=1))
+    last = last_bars(lake, before, pl.lit(True))  # noqa: FBT003 - of all codes
+    return {code: Window(first=last.get(code, window.first), last=window.last) for code in codes}
 
 
 def stored_codes(lake: Lake, exchange: str, window: Window) -> list[str]:

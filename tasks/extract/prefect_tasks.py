@@ -43,7 +43,9 @@ async def plan_prices(codes: Sequence[str] | None, window: Window, shards: int |
     settings = load_settings()
     if codes is None:
         codes = settings.codes or await _all_codes(window)
-    return prices.plan(dict.fromkeys(prices.qualified(codes, settings.exchange), window), window, "window", shards)
+    names = prices.qualified(codes, settings.exchange)
+    spans = await asyncio.to_thread(stored.spans, configured_lake(), names, window)
+    return prices.plan(spans, window, "window", shards)
 
 
 @task

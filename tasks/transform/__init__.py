@@ -42,9 +42,11 @@ async def forget_damaged(damaged: Sequence[SnapshotRef], lost: Sequence[str]) ->
 
 @task
 async def find_unwitnessed(window: Window) -> dict[str, Window]:
-    """Codes that no day of the window tells of whether their other days were restated, with the day that would."""
+    """Codes whose answers do not tell whether their other days were restated, with the stored day that would."""
     found = await asyncio.to_thread(restatement.unwitnessed, configured_lake(), window)
-    get_run_logger().info("%d codes have no day in common with the lake", len(found))
+    get_run_logger().info(
+        "%d codes are asked for a stored day too, which tells whether others were restated", len(found)
+    )
     return found
 
 

@@ -108,11 +108,11 @@ def _received(lake: Lake, raw: Sequence[SnapshotRef], attempts: _Attempts, shard
     parts = [lake.read(RAW_PRICES, []).with_columns(day=day, asked_for=pl.lit(value=True))]
     for part, some in by_part(raw).items():
         rows = lake.read(RAW_PRICES, some).filter(pl.col("shard") == shard).with_columns(day=day)
-        if part == "window":
-            asked_for = pl.col("day").is_between(window.first, window.last)
-        else:
-            spans = attempts.get(part, FETCHES.polars_schema.to_frame()).select("code", "asked_first", "asked_last")
-            rows = rows.join(spans.lazy(), on="code", how="left", maintain_order="left")
-            asked_for = pl.col("day").is_between("asked_first", "asked_last").fill_null(pl.col("day") < window.first)
-        parts.append(rows.with_columns(asked_for=asked_for).drop("asked_first", "asked_last", strict=False))
+        spans = attempts.get(part, FETCHES.polars_schema.to_frame()).select("code", "asked_first", "asked_last")
+        rows = rows.join(spans.lazy(), on="code", how="left", maintain_order="left")
+        in_old_lakes = (
+            pl.col("day").is_between(window.first, window.last) if part == "window" else pl.col("day") < window.first
+        )
+        asked_for = pl.col("day").is_between("asked_first", "asked_last").fill_null(in_old_lakes)
+        parts.append(rows.with_columns(asked_for=asked_for).drop("asked_first", "asked_last"))
     return pl.concat(parts).drop("shard").with_row_index("row").collect()

@@ -1,8 +1,8 @@
 """Finds codes whose history the source has restated.
 
 After a split or a dividend the source adjusts all earlier closes of the code, and sometimes it tells all of them in
-another unit. A run that fetches one week sees that in the first day which the lake has too; unless the rest of the
-history is fetched again, the series breaks in two. A code that has no such day in the week is asked for one."""
+another unit. A run that fetches one week sees that in the last stored day before it, which is asked for as well; unless
+the rest of the history is fetched again, the series breaks in two."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -17,33 +17,27 @@ from tasks.transform.raw_bars import read_day
 from tasks.window import Window
 
 _DECIMALS = 9  # that a source shows, at most
+_FALLEN = 2  # times, since which the last price shows less than the highest
+_FEW_DIGITS = 2000  # units of the last digit: a dividend of a fortieth of a percent moves more by half of one
 _FLOAT = 1e-9  # of a value: what is lost in reckoning with it
 
 
 def unwitnessed(lake: Lake, window: Window) -> dict[str, Window]:
-    """Codes that have other days in the lake, and none in the window that could tell whether these were restated.
+    """Codes that have days in the lake, and none in the answers that could tell whether these were restated.
 
-    The first stored day tells, for whatever happens changes all days before it. Where the source does not give that
-    one, the last stored day before the window has to be asked for, or else the first one after it."""
+    The last stored day before the window tells, for whatever happens since changes all days before it. Where its price
+    has so few digits that a dividend would not show, the day of the highest one tells instead. Of a code that
+    has none, any stored day of the window tells, or else the first one after it."""
     found: dict[str, Window] = {}
     for known, bars, answers in _shards(lake, window):
         answered = answers.filter(pl.col("outcome").cast(pl.String).is_in(["fetched", "empty"])).select(
             "code", answered_at="fetched_at"
         )
-        first = (
-            _within(known, window)
-            .join(answered.lazy(), on="code")
-            .group_by("code")
-            .agg(pl.all().sort_by("date").first(), days=pl.len())
-            .collect()
-        )
-        common = _newer(bars, known)
-        told = first.join(common, on=["code", "date"], how="semi")
-        as_new = first.filter(pl.col("fetched_at") >= pl.col("answered_at"))
-        silent = answered.filter(~pl.col("code").is_in([*told["code"], *as_new["code"]]))
-        some = set(common.get_column("code"))
-        for code, before, after in _nearest(known, silent, window):
-            if day := before or (None if code in some else after):
+        told = _newer(bars, known)
+        days, some = set(told.select("code", "date").iter_rows()), set(told.get_column("code"))
+        for code, before, after in _nearest(known, answered, window):
+            day = before or (None if code in some else after)
+            if day and (code, day) not in days:
                 found[code] = Window(first=day, last=day)
     return dict(sorted(found.items()))
 
@@ -95,10 +89,6 @@ def _shards(lake: Lake, window: Window) -> Iterator[_Shard]:
 _TELLING = ("window", "witness")
 
 
-def _within(known: pl.LazyFrame, window: Window) -> pl.LazyFrame:
-    return known.filter(pl.col("date").is_between(window.first, window.last)).select("code", "date", "fetched_at")
-
-
 def _newer(bars: pl.LazyFrame, known: pl.LazyFrame) -> pl.DataFrame:
     """Usable bars of days that are stored, told later than these: with `close_stored` and `adjusted_close_stored`."""
     prices = pl.col("close", "adjusted_close")
@@ -125,8 +115,7 @@ def _contradicted(both: pl.DataFrame) -> pl.Series:
     adjusted, stored = pl.col("adjusted_close"), pl.col("adjusted_close_stored")
     same = pl.col("close") == pl.col("close_stored")
     ratio = pl.col("close") / pl.col("close_stored")
-    decimals = pl.sum_horizontal((adjusted.round(n) != adjusted).cast(pl.Int64) for n in range(_DECIMALS))
-    half_a_unit = pl.lit(0.5) * pl.lit(10.0).pow(-decimals.max().over("code"))
+    half_a_unit = pl.lit(0.5) * pl.lit(10.0).pow(-_decimals(adjusted).max().over("code"))
     off = (adjusted - stored * ratio).abs()
     changed = pl.when(same).then(adjusted != stored).otherwise(off > half_a_unit * (1 + ratio) + _FLOAT * adjusted)
     judged = (
@@ -139,20 +128,50 @@ def _contradicted(both: pl.DataFrame) -> pl.Series:
 
 
 def _nearest(
-    known: pl.LazyFrame, silent: pl.DataFrame, window: Window
+    known: pl.LazyFrame, answered: pl.DataFrame, window: Window
 ) -> Iterator[tuple[str, date | None, date | None]]:
-    """Of each code the last stored day before the window and the first after it, if the answer is newer than they."""
-    if silent.is_empty():
-        return
-    day = pl.col("date")
+    """Of each code the stored day before the window that tells, and the first after it, unless what is stored is as new
+    as the answer."""
+    day, as_new = pl.col("date"), pl.col("fetched_at") >= pl.col("answered_at")
+    before, after = day < window.first, day > window.last
+    price = pl.col("adjusted_close").filter(before).sort_by(day.filter(before))
     found = (
-        known.join(silent.lazy(), on="code")
-        .filter(pl.col("fetched_at") < pl.col("answered_at"))
+        known.join(answered.lazy(), on="code")
         .group_by("code")
-        .agg(before=day.filter(day < window.first).max(), after=day.filter(day > window.last).min())
+        .agg(
+            before=day.filter(before).max(),
+            after=day.filter(after, ~as_new).min(),
+            before_as_new=as_new.filter(before).sort_by(day.filter(before)).last(),
+            within_as_new=as_new.filter(~before & ~after).any(),
+            fallen=price.last() < price.max() / _FALLEN,
+        )
+        .filter(~pl.coalesce("before_as_new", "within_as_new"))
         .collect()
     )
-    yield from found.iter_rows()
+    highest = _highest(known, found.filter("fallen").get_column("code"), window)
+    yield from (
+        found.join(highest, on="code", how="left").select("code", pl.coalesce("highest", "before"), "after").iter_rows()
+    )
+
+
+def _highest(known: pl.LazyFrame, codes: pl.Series, window: Window) -> pl.DataFrame:
+    """`code, highest`: the day of the highest adjusted close before the window, of codes whose last one has too few
+    digits to show a small dividend."""
+    adjusted = pl.col("adjusted_close")
+    return (
+        known.filter(pl.col("code").is_in(codes.implode()), pl.col("date") < window.first)
+        .sort("date")
+        .with_columns(digit=pl.lit(10.0).pow(-_decimals(adjusted).max().over("code")))
+        .group_by("code")
+        .agg(highest=pl.col("date").sort_by(adjusted).last(), few=adjusted.last() < _FEW_DIGITS * pl.max("digit"))
+        .filter("few")
+        .select("code", "highest")
+        .collect()
+    )
+
+
+def _decimals(price: pl.Expr) -> pl.Expr:
+    return pl.sum_horizontal((price.round(n) != price).cast(pl.Int64) for n in range(_DECIMALS))
 
 
 def _spans(known: pl.LazyFrame, codes: pl.Series, window: Window | None) -> dict[str, Window]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.closing_times import AsOf
-from tasks.coverage.stored import stored_codes
+from tasks.coverage.stored import spans, stored_codes
 from tasks.datasets import FETCHES, PRICE_MEASURES, PRICES, RAW_PRICES
 from tasks.extract.http import Answer
 from tasks.extract.prices.eodhd import Fetched, Outcome, read_bars
@@ -76,7 +76,7 @@ class Pipeline:
 
     async def _extract(self, codes: Sequence[str], window: Window, run: str, *, refetch: bool) -> None:
         """As `extract_window` of the flow does."""
-        await self._fetch(plan(dict.fromkeys(codes, window), window, "window"), run, refetch=refetch)
+        await self._fetch(plan(spans(self.lake, codes, window), window, "window"), run, refetch=refetch)
         await self._fetch(plan(unwitnessed(self.lake, window), window, "witness"), run, refetch=refetch)
         await self._fetch(plan(restated(self.lake, window), window, "history"), run, refetch=refetch)
 

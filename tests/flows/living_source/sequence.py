@@ -32,6 +32,7 @@ KINDS = (
     "bring_back",
     "set_to_null",
     "rescale",
+    "crash",
     "missed",
     "again",
     "failure",
@@ -126,6 +127,9 @@ class Life:
     def _happen(self, name: str, of: Listing, today: date) -> None:
         if self._may("split", 0.012):
             self._split(name, of, today)
+        if of.price > 1 and self._may("crash", 0.004):
+            of.price *= 0.005
+            self._tell(f"{today}: {name} loses nearly all of its worth")
         if self._may("dividend", 0.02):
             self._pay(name, of, today)
         if of.listed and self._may("halt", 0.02):
@@ -158,16 +162,19 @@ class Life:
         self._tell(f"{day}: {name} splits by {factor:.4g}")
 
     def _pay(self, name: str, of: Listing, day: date) -> None:
-        """Enough for the exchange to show it: what is below its last digit on the day that tells, no one can see."""
+        """Enough for the exchange to show it on one of the days that were asked for: less no one can see."""
         before = [d for d in of.quoted if d < day]
         if not before:
             return
         close = of.quoted[max(before)][0]
-        amount = max(round(close * self.random.choice([0.003, 0.01, 0.05]), 6), 3 * 10**-self.exchange.digits / of.unit)
-        if amount > close / 2:
+        stored = self.expected.get(f"{name}.{EXCHANGE}", PRICES.polars_schema.to_frame())
+        told = stored.filter(pl.col("date") < self.windows[-1].first - timedelta(days=60))
+        highest = max([close * of.unit, *told["adjusted_close"]]) if self._may("crash", 1) else close * of.unit
+        share = max(self.random.choice([0.003, 0.01, 0.05]), 4 * 10**-self.exchange.digits / highest)
+        if share > 0.5:
             return
-        of.dividends.append((day, 1 - amount / close))
-        self._tell(f"{day}: {name} pays {amount} of {close}")
+        of.dividends.append((day, 1 - share))
+        self._tell(f"{day}: {name} pays {share:.3%} of {close}")
 
     def _rescale(self, name: str, of: Listing, today: date) -> None:
         lowest = min((close for close, _ in of.quoted.values()), default=0) * of.unit
@@ -191,9 +198,8 @@ class Life:
                     elif day not in some and self._may(kind, 0.04):
                         some.add(day)
                         self._tell(f"{name} {day}: {kind}")
-            known = sorted(self.asked.get(f"{name}.{EXCHANGE}", set()) & set(days))
-            if len(known) > 1 and self._may("late_split", 0.05):
-                self._split(name, of, self.random.choice(known[1:]))
+            if days and self._may("late_split", 0.05):
+                self._split(name, of, self.random.choice(days))
 
     def _tell(self, what: str) -> None:
         self.story.append(what)

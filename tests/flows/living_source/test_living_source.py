@@ -69,7 +69,27 @@ def test_a_split_between_two_windows_restates_what_is_older(pipeline: Pipeline) 
 def test_a_week_with_a_day_in_common_and_nothing_restated_asks_for_no_more(pipeline: Pipeline) -> None:
     again = Window(first=date(2024, 1, 8), last=date(2024, 1, 19))
     pipeline.run(CODES, again)
-    assert sorted(pipeline.asked, key=str) == [(code, again) for code in CODES]
+    back_to_friday = Window(first=date(2024, 1, 5), last=again.last)
+    assert sorted(pipeline.asked, key=str) == [(code, back_to_friday) for code in CODES]
+
+
+def test_a_split_told_late_on_the_first_day_of_a_window_restates_what_is_older(pipeline: Pipeline) -> None:
+    """The days that window and lake have in common are not changed by it."""
+    pipeline.exchange.listings["A"].splits.append((date(2024, 1, 8), 0.5))
+    pipeline.run(CODES, Window(first=date(2024, 1, 8), last=date(2024, 1, 19)))
+    assert stored(pipeline).filter(pl.col("date") < date(2024, 1, 8))["adjusted_close"].unique().to_list() == [50.0]
+
+
+def test_a_dividend_that_the_last_price_is_too_low_to_show(tmp_path: Path) -> None:
+    """1 % of 0.0040 is less than the last digit, and of what it was before the crash much more."""
+    exchange = exchange_of_two()
+    fallen = {d: (100.0 if d < date(2024, 1, 5) else 0.004, v) for d, (_, v) in exchange.listings["A"].quoted.items()}
+    exchange.listings["A"].quoted = fallen
+    pipeline = Pipeline(tmp_path, exchange)
+    pipeline.run(CODES, BEFORE)
+    exchange.listings["A"].dividends.append((date(2024, 1, 15), 0.99))
+    pipeline.run(CODES, Window(first=date(2024, 1, 8), last=date(2024, 1, 19)))
+    assert stored(pipeline)["adjusted_close"].max() == 99.0
 
 
 def test_a_run_of_an_old_window_restates_what_is_newer(pipeline: Pipeline) -> None:

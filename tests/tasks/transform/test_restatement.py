@@ -130,12 +130,34 @@ def test_a_code_with_no_day_in_common_is_asked_for_its_last_one(lake):
     last, first = Window(first=KNOWN.last, last=KNOWN.last), Window(first=later.first, last=later.first)
     assert unwitnessed(lake, window) == {"A.US": last, "B.US": last, "E.US": first}
 
-    fetches = outcomes(("C.US", "fetched", None, 1.0), span=AGAIN)
-    receive(lake, bars("C.US", AGAIN, 1), AGAIN, fetches)
+    friday = AGAIN.reaching_back(3)
+    fetches = outcomes(("C.US", "fetched", None, 1.0), span=friday)
+    receive(lake, bars("C.US", friday, 1), AGAIN, fetches)
     assert unwitnessed(lake, AGAIN) == {}
-    receive(lake, bars("C.US", AGAIN, 1).filter(pl.col("date") != "2024-01-08"), AGAIN, fetches)
-    before = date(2024, 1, 5)
-    assert unwitnessed(lake, AGAIN) == {"C.US": Window(first=before, last=before)}
+    receive(lake, bars("C.US", AGAIN, 1), AGAIN, fetches)
+    assert unwitnessed(lake, AGAIN) == {"C.US": Window(first=friday.first, last=friday.first)}
+
+
+def test_a_code_whose_last_price_shows_too_little_is_asked_for_its_highest(lake):
+    """A dividend of 1 % moves 0.0040 by less than a digit, and 5.0000 by five hundred."""
+    fallen = pl.when(pl.col("date") == "2023-11-06").then(5.0).otherwise(0.004)
+    for code, prices in (("A.US", fallen), ("B.US", pl.lit(5.0)), ("C.US", pl.lit(0.004))):
+        receive(lake, bars(code, KNOWN).with_columns(close=prices, adjusted_close=prices), KNOWN, part=f"window={code}")
+    curated(lake, KNOWN)
+    week = AGAIN.reaching_back(3)
+    last = {"A.US": 0.004, "B.US": 5.0, "C.US": 0.004}
+    rows = [bars(code, week, 1).with_columns(close=price, adjusted_close=price) for code, price in last.items()]
+    receive(lake, raw_rows(*rows), AGAIN, outcomes(*((code, "fetched", None, 1.0) for code in last), span=week))
+    highest = Window(first=date(2023, 11, 6), last=date(2023, 11, 6))
+    assert unwitnessed(lake, AGAIN) == {"A.US": highest}
+    receive(
+        lake,
+        raw_row("A.US", "2023-11-06", 2, close=5.0, adjusted_close=4.95),
+        AGAIN,
+        outcomes(("A.US", "fetched", None, 2), span=highest),
+        "witness=00000-of-00001",
+    )
+    assert restated(lake, AGAIN) == {"A.US": KNOWN.model_copy(update={"last": date(2024, 1, 5)})}
 
 
 @pytest.mark.parametrize(
