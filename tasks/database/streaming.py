@@ -26,9 +26,9 @@ def batches(connection: Connection, query: Query, rows: int) -> Iterator[pl.Data
 
 
 def _pieces(connection: Connection, query: Query, rows: int) -> Iterator[pl.DataFrame]:
-    scroll = connection.dialect.scroll(query, rows)
+    prepared, example_rows = connection.dialect.prepared(query, connection.batches)
+    scroll = connection.dialect.scroll(prepared, rows)
     if scroll is None:
-        prepared, example_rows = connection.dialect.prepared(query, connection.batches)
         for piece in connection.batches(prepared, rows):
             yield piece.slice(example_rows)
             example_rows = max(0, example_rows - piece.height)

@@ -7,8 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.database.dialects.refusal import refuse_same_names
-from tasks.errors import ConfigurationError, ContractError
+from tasks.database.dialects.refusal import no_text, no_time, refuse_same_names, refuse_types
 
 _POSTGRESQL_TYPE = b"POSTGRESQL:type"
 # Their numbers come as others: money in hundredths, and what is above 2^31 below zero.
@@ -37,13 +36,7 @@ _FIRST, _LAST = (day.toordinal() - date(1970, 1, 1).toordinal() for day in (date
 def check_types(schema: pa.Schema) -> None:
     """Raises ConfigurationError for columns that cannot be told apart, and for types that do not come as they are."""
     refuse_same_names(schema.names)
-    if wrong := [f"{field.name} ({_called(field)})" for field in schema if not _comes_right(field)]:
-        name = wrong[0].partition(" (")[0]
-        raise ConfigurationError(
-            f"The answer to the query has columns of types that cannot be read as they are: {', '.join(wrong)}. Make "
-            f"them text or numbers in the query, such as CAST({name} AS VARCHAR(400)), CAST({name} AS NUMERIC), "
-            f"to_json({name})::text for an array or a row, EXTRACT(EPOCH FROM {name}) for an interval."
-        )
+    refuse_types({field.name: _called(field) for field in schema if not _comes_right(field)})
 
 
 def frame(answer: pa.RecordBatch | pa.Table) -> pl.DataFrame:
@@ -73,10 +66,7 @@ def _check_text(name: str, column: pa.Array) -> None:
     try:
         column.validate(full=True)
     except pa.ArrowInvalid as error:
-        raise ContractError(
-            f"The column {name} of the answer has values that are not what its type says ({error}). Text that is not "
-            f"UTF-8 can be read as bytes, with CAST({name} AS BLOB)."
-        ) from error
+        raise no_text(name, error) from error
 
 
 def _check_range(field: pa.Field, column: pa.Array) -> None:
@@ -87,11 +77,7 @@ def _check_range(field: pa.Field, column: pa.Array) -> None:
     found = pc.min_max(column.cast(width))
     least, most = found["min"].as_py(), found["max"].as_py()
     if least is not None and not (limits[0] <= least and most <= limits[1]):
-        raise ContractError(
-            f"The column {field.name} of the answer has values that are no {_called(field)} of the years 1 to 9999, "
-            f"or of a day of 24 hours, such as infinity or 24:00. Make them null in the query, with "
-            f"NULLIF({field.name}, 'infinity'), or text, with CAST({field.name} AS VARCHAR(40))."
-        )
+        raise no_time(field.name, _called(field))
 
 
 def _limits(dtype: pa.DataType) -> Sequence[int] | None:

@@ -1,6 +1,6 @@
 """What a store cannot keep is refused by name before anything is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dataframely as dy
 import polars as pl
@@ -49,3 +49,30 @@ def refuse_same_names(names: Sequence[str]) -> None:
             f"The answer to the query has several columns of the same name: {', '.join(twice)}. Name them apart, "
             "with AS."
         )
+
+
+def refuse_types(wrong: Mapping[str, str]) -> None:
+    """Raises ConfigurationError for columns, by name with their types, that a driver does not tell as they are."""
+    if wrong:
+        name = next(iter(wrong))
+        raise ConfigurationError(
+            "The answer to the query has columns of types that cannot be read as they are: "
+            f"{', '.join(f'{column} ({kind})' for column, kind in wrong.items())}. Make them text or numbers in the "
+            f"query, such as CAST({name} AS VARCHAR(400)), CAST({name} AS NUMERIC), to_json({name})::text for an array "
+            f"or a row, EXTRACT(EPOCH FROM {name}) for an interval."
+        )
+
+
+def no_time(name: str, kind: str) -> ContractError:
+    return ContractError(
+        f"The column {name} of the answer has values that are no {kind} of the years 1 to 9999, or of a day of 24 "
+        f"hours, such as infinity or 24:00. Make them null in the query, with NULLIF({name}, 'infinity'), or text, "
+        f"with CAST({name} AS VARCHAR(40))."
+    )
+
+
+def no_text(name: str, why: object) -> ContractError:
+    return ContractError(
+        f"The column {name} of the answer has values that are not what its type says ({why}). Text that is not UTF-8 "
+        f"can be read as bytes, with CAST({name} AS BLOB)."
+    )

@@ -23,7 +23,12 @@ from tasks.libraries import AZURE_IDENTITY, require
 _LOGIN_TIMEOUT = 30  # seconds
 _DATETIMEOFFSET = -155  # the type's number, which ODBC does not have
 _STRUCT = "<6hI2h"
-_AS_TEXT = (pyodbc.SQL_TYPE_DATE, pyodbc.SQL_TYPE_TIME, pyodbc.SQL_TYPE_TIMESTAMP)
+# What SQLite has as text, in which its driver hides what is not UTF-8.
+_TEXT = (
+    *(pyodbc.SQL_CHAR, pyodbc.SQL_VARCHAR, pyodbc.SQL_LONGVARCHAR),
+    *(pyodbc.SQL_WCHAR, pyodbc.SQL_WVARCHAR, pyodbc.SQL_WLONGVARCHAR),
+    *(pyodbc.SQL_TYPE_DATE, pyodbc.SQL_TYPE_TIME, pyodbc.SQL_TYPE_TIMESTAMP),
+)
 
 Converters = Mapping[int, Callable[[bytes], Any]]
 
@@ -52,9 +57,10 @@ def open_postgresql(url: sa.URL, lock_timeout: float) -> OdbcConnection:
 
 def open_sqlite(url: sa.URL, lock_timeout: float) -> OdbcConnection:
     given = keywords.options(url, "SQLite3", "plain")  # the driver dies of arrays of parameters
-    dialect = Sqlite.at(url.set(query={}), lock_timeout)
+    dialect = Sqlite.at(url.set(query={}), lock_timeout, through_odbc=True)
     words = keywords.sqlite(str(dialect.path), given, lock_timeout)
-    return _opened(dialect, given, words, converters=dict.fromkeys(_AS_TEXT, bytes.decode))
+    # It takes the lower half of each UTF-16 unit of a query for its text.
+    return _opened(dialect, given, words, converters=dict.fromkeys(_TEXT, bytes), encoding="utf-8")
 
 
 def _opened(
@@ -63,6 +69,7 @@ def _opened(
     words: keywords.Keywords,
     attributes: Mapping[int, bytes] | None = None,
     converters: Converters | None = None,
+    encoding: str = "",
 ) -> OdbcConnection:
     if given.bulk not in BULK:
         raise ConfigurationError(
@@ -72,6 +79,8 @@ def _opened(
         driver = pyodbc.connect(
             keywords.text(words), autocommit=True, timeout=_LOGIN_TIMEOUT, attrs_before=dict(attributes or {})
         )
+    if encoding:
+        driver.setencoding(encoding, pyodbc.SQL_CHAR)
     for kind, converter in (converters or {}).items():
         driver.add_output_converter(kind, converter)
     return OdbcConnection(driver, dialect, BULK[given.bulk])

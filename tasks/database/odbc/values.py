@@ -9,7 +9,7 @@ import polars as pl
 import polars.selectors as cs
 import pyodbc
 
-from tasks.database.dialects.refusal import refuse_same_names, refuse_zero_bytes
+from tasks.database.dialects.refusal import no_text, refuse_same_names, refuse_zero_bytes
 
 Size = tuple[int, int, int]  # of a parameter: its SQL type, its length or precision, its scale
 
@@ -69,7 +69,17 @@ def frame(rows: Sequence[Sequence[Any]], description: Sequence[Sequence[Any]]) -
     refuse_same_names(names)
     types = [_dtype(column) for column in description]
     columns = zip(*rows, strict=True) if rows else ([] for _ in names)
-    return pl.DataFrame([pl.Series(*column) for column in zip(names, columns, types, strict=True)])
+    return pl.DataFrame([_series(*column) for column in zip(names, columns, types, strict=True)])
+
+
+def _series(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    """Text may come as bytes, by a converter. Raises ContractError for such that are not UTF-8."""
+    if dtype != pl.String or not any(isinstance(value, bytes) for value in values):
+        return pl.Series(name, values, dtype)
+    try:
+        return pl.Series(name, values, pl.Binary).cast(dtype)
+    except pl.exceptions.PolarsError as error:
+        raise no_text(name, "bytes that are no text") from error
 
 
 def _dtype(column: Sequence[Any]) -> pl.DataType:

@@ -26,8 +26,8 @@ _SESSIONS_PER_DAY = 252 / 365.25
 _LONGEST_CODE = 40  # characters, as in the contract of prices
 _NAME = re.compile(r"""((?![/\\?#%"])[!-~])+""")  # what a URL can carry without an escape
 
-# What a part of a run fetches: the window's own days; of codes for which these do not tell it, the stored day that tells
-# whether others were restated; of codes that were, all their other days.
+# What a part of a run fetches: the window's own days; of codes for which these do not tell whether others were
+# restated, the stored day that does; of codes that were restated, all their other days.
 Part = Literal["window", "witness", "history"]
 
 

@@ -14,9 +14,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
 from tasks.database.dialects import on_conflict, statements
-from tasks.database.dialects.dialect import Cursor, Query, Statements
+from tasks.database.dialects.dialect import Answers, Cursor, Query, Statements
 from tasks.database.dialects.failure import Failure, LockedError
 from tasks.database.dialects.postgresql import errors as driver_errors
+from tasks.database.dialects.postgresql import odbc_answers
 from tasks.database.dialects.postgresql import types as column_types
 from tasks.errors import EtlError
 
@@ -84,7 +85,9 @@ class Postgresql:
         fetch = sa.text("FETCH FORWARD :rows FROM etl_rows")
         return _Declare(query), fetch.bindparams(sa.bindparam("rows", rows, sa.Integer, literal_execute=True))
 
-    def prepared(self, query: Query, answers: object) -> tuple[sa.ClauseElement, int]:  # noqa: ARG002 - it has types
+    def prepared(self, query: Query, answers: Answers) -> tuple[sa.ClauseElement, int]:
+        if self.paramstyle == MARKED:
+            odbc_answers.check(query, answers)
         return query, 0
 
     def not_before(

@@ -38,6 +38,7 @@ class Sqlite:
 
     path: Path
     lock_timeout: float  # seconds
+    through_odbc: bool = False
 
     sql: ClassVar[sa.Dialect] = sqlite.dialect(paramstyle="qmark")
 
@@ -55,9 +56,9 @@ class Sqlite:
     reads_times: ClassVar[bool] = True
 
     @classmethod
-    def at(cls, url: sa.URL, lock_timeout: float) -> Self:
+    def at(cls, url: sa.URL, lock_timeout: float, *, through_odbc: bool = False) -> Self:
         """Raises ConfigurationError for a URL without a file, and for a place where none can be."""
-        return cls(file.prepared(url), lock_timeout)
+        return cls(file.prepared(url), lock_timeout, through_odbc)
 
     @property
     def place(self) -> str:
@@ -79,7 +80,7 @@ class Sqlite:
         """None: SQLite works a row out when it is fetched."""
 
     def prepared(self, query: Query, answers: Answers) -> tuple[sa.ClauseElement, int]:
-        return storage_classes.typed(query, answers), 1
+        return storage_classes.typed(query, answers, through_odbc=self.through_odbc), 1
 
     def not_before(
         self, column: sa.ColumnElement[Any], least: Cursor
