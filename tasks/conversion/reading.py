@@ -1,7 +1,8 @@
 """How a source writes the dates and times of a column, where that is not ISO 8601: said in the column's `metadata`.
 
 dy.Date(metadata={"format": "%m/%d/%Y"})        text such as 1/31/2024; with "%Y%m%d" numbers such as 20240131 too
-dy.Datetime(metadata={"epoch": "s"})            a number of d, s, ms, us or ns since 1970-01-01 in UTC
+dy.Datetime(metadata={"epoch": "s"})            a number of d, s, ms, us or ns since 1970-01-01 in UTC; an integer may
+                                                say it of itself, and stays one
 dy.Date(metadata={"zone": "Europe/Berlin"})     the zone in which a moment is the midnight that begins a day, and of
                                                 which are times that name none
 """
@@ -39,7 +40,8 @@ class Reading:
 def _fault(reading: Reading, dtype: pl.DataType) -> str | None:
     if reading == Reading():
         return None
-    if not isinstance(dtype, pl.Date | pl.Datetime):
+    counts = dtype.is_integer() and reading.epoch and not (reading.format or reading.zone)
+    if not isinstance(dtype, pl.Date | pl.Datetime) and not counts:
         return f"they are for dates and times, and it is {dtype}"
     if reading.epoch is not None and reading.epoch not in get_args(Epoch):
         return f"an epoch is counted in one of {', '.join(get_args(Epoch))}"

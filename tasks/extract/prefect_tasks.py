@@ -108,7 +108,7 @@ async def extract_query(dataset: Dataset, query: Query) -> QueryExtracted:
         extracted.rows_new,
     )
     if extracted.rows_ahead:
-        text = "%s: %d rows have a %s beyond now. They are kept, and read again; the cursor stays at %s"
+        text = "%s: %d rows have a %s beyond now or `until`. They are kept, and read again; the cursor stays at %s"
         get_run_logger().warning(text, dataset.name, extracted.rows_ahead, query.cursor, extracted.cursor)
     if extracted.rows_without_cursor:
         text = "%s: %d rows have no %s, so nobody can say whether they are new. They are in quarantine/%s/%s"

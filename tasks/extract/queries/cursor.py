@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+import dataframely as dy
 import polars as pl
 
+from tasks.conversion import Reading
 from tasks.database import Cursor
 from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError
@@ -64,11 +66,17 @@ def in_utc(cursor: Cursor) -> Cursor:
     return cursor.astimezone(UTC) if isinstance(cursor, datetime) and cursor.tzinfo else cursor
 
 
-def as_cursor(now: datetime, kind: Cursor) -> Cursor | None:
-    """A moment as cursors of that kind are, without a zone in UTC. None: they are no times."""
+def as_cursor(now: datetime, kind: Cursor, column: dy.Column) -> Cursor | None:
+    """A moment as cursors of that kind are, without a zone in UTC. None: they are no times.
+
+    Numbers are times where the column's metadata has an `epoch`."""
+    moment = now.astimezone(UTC)
     if isinstance(kind, datetime):
-        return now.astimezone(UTC) if kind.tzinfo else now.astimezone(UTC).replace(tzinfo=None)
-    return now.astimezone(UTC).date() if isinstance(kind, date) else None
+        return moment if kind.tzinfo else moment.replace(tzinfo=None)
+    if isinstance(kind, date):
+        return moment.date()
+    epoch = Reading.of("cursor", column).epoch
+    return int(pl.Series([moment]).dt.epoch(epoch).item()) if epoch else None
 
 
 def check_column(dataset: Dataset, column: str, start: Cursor) -> None:

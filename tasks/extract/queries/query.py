@@ -27,8 +27,10 @@ class Query(BaseModel):
     is: a number, a date, a time (with a zone where the column has one), a text. Every run reads again the rows at the
     cursor, and for rows that come late those within `lag` of it. Which of them are new is told by the columns `key`,
     which identify a row of the table: the lake gets it when it is another than the one that came last. Without a key
-    rows with the same values are counted. Where a query is read with several sets of parameters, each has a `part`: a
-    folder of the dataset, with a cursor of its own."""
+    rows with the same values are counted. No cursor follows a row beyond now, nor one beyond `until`: of numbers and
+    texts that are no times (`epoch` in the metadata of the column says that they are) nobody else can tell that a value
+    is too large, and one such would keep all that follows. Where a query is read with several sets of parameters, each
+    has a `part`: a folder of the dataset, with a cursor of its own."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,6 +39,7 @@ class Query(BaseModel):
     start: Cursor
     key: tuple[str, ...] = ()
     lag: timedelta | int = 0
+    until: Cursor | None = None
     parameters: Mapping[str, object] = Field(default_factory=dict)
     part: str = Field("all", pattern="^[A-Za-z0-9][A-Za-z0-9_=-]{0,62}$")
 
@@ -46,6 +49,11 @@ class Query(BaseModel):
             raise ConfigurationError(
                 f"A lag of {self.lag} cannot be taken from a cursor such as {self.start!r}. Give a number for a "
                 "number, a timedelta for a date or a time, and nothing for a text."
+            )
+        if self.until is not None and type(self.until) is not type(self.start):
+            raise ConfigurationError(
+                f"A cursor such as {self.start!r} cannot be compared with the until of {self.until!r}. Give one of its "
+                "kind."
             )
         return self
 
@@ -65,7 +73,7 @@ class QueryExtracted(BaseModel):
     rows_read: int
     rows_new: int
     cursor: Cursor  # how far has been read
-    rows_ahead: int = 0  # of those read: beyond now, so that the cursor does not follow them
+    rows_ahead: int = 0  # of those read: beyond now or `until`, so that the cursor does not follow them
     rows_without_cursor: int = 0  # not among those read: they are in quarantine
 
 
@@ -87,6 +95,8 @@ def extract(
         )
     place = find_place(lake, dataset, query.part, query.start, query.lag, query.fingerprint)
     known = lake.read(dataset, place.overlap).drop(FETCHED_AT, strict=False)
+    now: Any = cursors.as_cursor(fetched_at, query.start, dataset.schema.columns()[query.cursor])
+    until: Any = cursors.in_utc(query.until) if query.until is not None else None
 
     def begin() -> NewRows:
         frames = stream(query.sql, query.parameters, Beyond(query.cursor, place.after))
@@ -96,7 +106,7 @@ def extract(
             place.after,
             place.known_to,
             KnownRows(known, query.cursor, query.key).unknown,
-            cursors.as_cursor(fetched_at, query.start),
+            now if until is None else until if now is None else min(now, until),
         )
 
     reading = begin()

@@ -54,5 +54,5 @@ def read(currency: str, answer: Answer) -> pl.DataFrame:
     """The rates of a body such as [{"date": "2024-01-31", "rate": 1.08}, ...]."""
     if answer.status != 200 or not answer.body.startswith(b"["):
         raise ContractError(f"{currency} was answered {answer.status}, with no rates. Check currency and URL.")
-    rates = pl.read_json(answer.body, schema={"date": pl.String, "rate": pl.Float64})
+    rates = pl.read_json(answer.body, schema={"date": pl.String, "rate": pl.String})  # typed by the contract
     return rates.select(pl.lit(currency).alias("currency"), "date", "rate")

@@ -5,19 +5,23 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import dataframely as dy
+import polars as pl
 import pytest
 
 from tasks.errors import ContractError
+from tasks.extract.http import Answer
 from tasks.lake import open_lake
-from tasks.transform.quarantine import Figures
+from tasks.transform.quarantine import Figures, split_rows
 from tasks.window import Window
 from tests.flows.conftest import House
-from tests.flows.own.own_source import RATES, exchange_rates
+from tests.flows.own.own_source import RATES, Rates, exchange_rates, read
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -28,7 +32,7 @@ class RateServer:
     """`rates` by currency and ISO date. The first answers fail, as many as `failures` says."""
 
     def __init__(self) -> None:
-        self.rates: dict[str, dict[str, float | None]] = {
+        self.rates: dict[str, dict[str, float | str | None]] = {
             "USD": {"2024-01-26": 1.08, "2024-01-29": 1.0823, "2024-01-30": 1.0846, "2024-02-02": 1.0883},
             "JPY": {"2024-01-29": 160.13, "2024-01-30": 159.97},
         }
@@ -121,7 +125,7 @@ def test_rates_that_cannot_be_are_in_quarantine(house: House, rates: RateServer)
     lake = open_lake(str(house.lake))
     bad = lake.read(RATES.quarantine, lake.partitions(RATES.quarantine)).collect()
     assert bad.select("currency", "date", "rate", "reasons").rows() == [
-        ("USD", "2024-01-30", "0.0", "rate is not above zero"),
+        ("USD", "2024-01-30", "0", "rate is not above zero"),
         ("USD", "2024-02-01", None, "rate is missing"),
     ]
 
@@ -135,3 +139,28 @@ def test_an_answer_that_is_no_list_is_told_in_words(house: House, rates: RateSer
     rates.rates["EUR"] = {}
     with pytest.raises(ContractError, match="EUR was answered 200, with no rates"):
         run(rates, "EUR")
+
+
+def test_what_is_no_rate_or_no_date_is_in_quarantine_as_it_came(house: House, rates: RateServer) -> None:
+    rates.rates["USD"] |= {"2024-01-30": "soon", "2024-02-01": True, "2024-02-02": "1.0883"}
+    assert run(rates, "USD") == Figures(received=4, quarantined=2, added=2)
+    lake = open_lake(str(house.lake))
+    bad = lake.read(RATES.quarantine, lake.partitions(RATES.quarantine)).collect()
+    assert bad.select("date", "rate").rows() == [("2024-01-30", "soon"), ("2024-02-01", "true")]
+
+
+def test_an_american_source_is_read_as_its_contract_says_and_not_without() -> None:
+    """01/02/2024 is the second of January; the thirteenth month, or another form, is none of its days."""
+    told = ["01/02/2024", "1/31/2024", "13/01/2024", "2024-01-31", "01/02/24", 20240131]
+    rows = read("USD", Answer(200, {}, json.dumps([{"date": day, "rate": 1.08} for day in told]).encode()))
+    rows = rows.with_columns(fetched_at=pl.lit(datetime(2024, 3, 1, tzinfo=UTC)))
+    contract = type("American", (Rates,), {"date": dy.Date(primary_key=True, metadata={"format": "%m/%d/%Y"})})
+    good, bad = split_rows(rows, replace(RATES, schema=contract))
+    assert good["date"].to_list() == [date(2024, 1, 2), date(2024, 1, 31)]
+    assert bad["date"].to_list() == [str(day) for day in told[2:]]
+    assert bad["reasons"].unique().to_list() == [
+        "date is no date that is written %m/%d/%Y, as the metadata of the column says"
+    ]
+    good, bad = split_rows(rows, RATES)
+    assert good["date"].to_list() == [date(2024, 1, 31)]
+    assert bad["reasons"].str.contains('"format" or "epoch" in the metadata of the column').all()
