@@ -98,15 +98,15 @@ def test_days_before_the_window_are_fetched_again(house: House, served: Served) 
     later = Window(first=date(2024, 6, 17), last=date(2024, 6, 21))
     house.run(window=later, lag_days=4)
     stored = house.table("prices").with_columns(pl.col("date").str.to_date())
-    again = Window(first=date(2024, 6, 13), last=date(2024, 6, 14))
+    again = Window(first=date(2024, 6, 12), last=date(2024, 6, 14))  # and the stored day before, which tells
     revised = stored.filter(pl.col("date").is_between(again.first, again.last))
     # Where both closes were revised, that may be another unit: then the older days are fetched again too.
     rows = {c: revisions(served.market, served.faults, c, again.first, again.last) for c in stored["code"].unique()}
     some = pl.col("code").is_in([code for code, of_code in rows.items() if of_code.height < 2])
-    untouched = market_frame(served.market, "US", Window(first=week.first, last=date(2024, 6, 12))).filter(some)
-    kept = stored.filter(pl.col("date") <= date(2024, 6, 12), some)
+    untouched = market_frame(served.market, "US", Window(first=week.first, last=date(2024, 6, 11))).filter(some)
+    kept = stored.filter(pl.col("date") <= date(2024, 6, 11), some)
     assert_frame_equal(kept.select("code", "date", *VALUES), untouched.select(kept.columns), check_dtypes=False)
-    as_first_sent = market_frame(served.market, "US", Window(first=date(2024, 6, 13), last=date(2024, 6, 14)))
+    as_first_sent = market_frame(served.market, "US", again)
     assert not revised.select("close").equals(as_first_sent.select("close"))
 
 
