@@ -78,6 +78,8 @@ def azure(tmp_path: Path, prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> 
     with httpx.Client(base_url=prefect_api, timeout=60) as api:
         for one in _deployments(api):
             api.delete(f"/deployments/{one['id']}")
+        for one in api.post("/automations/filter", json={}).json():
+            api.delete(f"/automations/{one['id']}")
         api.delete(f"/work_pools/{WORK_POOL}")
 
 
