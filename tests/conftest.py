@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from tests.servers.prefect_server import prefect_server, used_here
 
 set_hypothesis_home_dir(Path(__file__).parents[1] / ".cache" / "hypothesis")
+# How long an example takes is for the machine to say, and what else it does.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 REAL_PRICES = Path(__file__).parents[2] / "shared" / "data" / "prices"
 

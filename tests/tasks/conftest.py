@@ -5,15 +5,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from hypothesis.configuration import set_hypothesis_home_dir
 
 from tasks.load.warehouse import Warehouse, open_warehouse
 from tests.servers.postgres import Postgres, postgres
 
 __all__ = ["postgres"]
-
-set_hypothesis_home_dir(Path(__file__).parents[2] / ".cache" / "hypothesis")
-
 
 SQLITE = ("sqlite", "odbc+sqlite")
 POSTGRESQL = ("postgresql", "odbc+postgresql")

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from azure.batch import models
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azure_batch_emulator.operations import OPERATIONS
@@ -57,7 +57,7 @@ def test_every_route_has_an_operation() -> None:
     assert len(ROUTES) == 72
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(st.lists(ACTIONS, min_size=3, max_size=14))
 def test_every_document_is_a_model_of_the_sdk(actions) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -97,7 +97,7 @@ _OUTCOMES = st.sampled_from(["fetched", "empty", "unknown", "missing", "refused"
 _MOMENTS = st.integers(0, 24 * 45).map(lambda hours: datetime(2024, 6, 1, tzinfo=UTC) + timedelta(hours=hours))
 
 
-@settings(max_examples=60, derandomize=True, phases=[Phase.explicit, Phase.generate], deadline=None)
+@settings(max_examples=60, derandomize=True, phases=[Phase.explicit, Phase.generate])
 @given(st.lists(st.tuples(_CODES, _OUTCOMES, _MOMENTS, _DAYS), max_size=12), _DAYS, _MOMENTS, st.none() | _MOMENTS)
 def test_what_is_missing_is_what_a_table_of_codes_and_days_says(
     given_: list[tuple[str, str, datetime, tuple[date, date]]],

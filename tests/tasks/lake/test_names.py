@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tasks.errors import ConfigurationError
@@ -77,7 +77,6 @@ def test_an_export_that_differs_from_another_in_capitals_alone_is_refused(lake: 
 NAMES = st.text(st.sampled_from(string.ascii_letters + string.digits + "-_"), min_size=1, max_size=6)
 
 
-@settings(deadline=None)  # how long a disk takes is not the question
 @given(one=NAMES, other=NAMES)
 @example(one="v", other="V")
 @example(one="CON", other="con")

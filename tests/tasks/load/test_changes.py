@@ -105,7 +105,7 @@ row = st.tuples(st.sampled_from("AB"), st.integers(1, 4), st.sampled_from([0.0, 
 some_rows = st.lists(row, max_size=8, unique_by=lambda r: r[:2])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(some_rows, some_rows)
 def test_what_is_told_and_no_more_makes_the_one_of_the_other(was, is_now):
     with TemporaryDirectory() as folder:

@@ -182,7 +182,7 @@ _KEYS = st.sets(st.tuples(st.sampled_from("ABC"), st.integers(1, 4)), max_size=4
 
 
 @given(loads=st.lists(st.tuples(_ROWS, _KEYS), max_size=5))
-@settings(max_examples=40, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_after_any_loads_a_table_is_what_a_dictionary_would_be(
     warehouse_url: str, loads: list[tuple[dict[Key, Values], set[Key]]]
 ) -> None:

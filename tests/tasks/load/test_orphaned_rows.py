@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -151,7 +151,6 @@ def test_a_base_that_goes_while_it_is_looked_for_is_gone(lake: Lake, warehouse: 
     assert_frame_equal(table(warehouse, QUOTES), frame(ROWS[2]))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 9999), st.integers(0, 99))
 def test_the_place_of_a_partition_is_what_named_it(year: int, shard: int) -> None:
     assert QUOTES.place(QUOTES.partition(year, shard)) == (year, shard)

@@ -139,5 +139,5 @@ def test_an_older_lake_takes_nothing_along() -> None:
 
 
 def test_after_anything_both_are_as_the_truth_or_it_was_refused() -> None:
-    options = settings(max_examples=15, stateful_step_count=6, deadline=None, derandomize=True, database=None)
+    options = settings(max_examples=15, stateful_step_count=6, derandomize=True, database=None)
     run_state_machine_as_test(Operator, settings=options)

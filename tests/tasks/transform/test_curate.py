@@ -52,7 +52,7 @@ def lake(tmp_path: Path) -> Lake:
     return open_lake(str(tmp_path))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(any_row(), max_size=12))
 def test_every_row_is_accounted_for(rows):
     with TemporaryDirectory() as folder:
@@ -99,7 +99,7 @@ fetched = st.lists(  # of one day: hour, code, close
 )
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(fetched, st.randoms(use_true_random=False))
 def test_the_value_fetched_last_stands_in_whatever_order_they_are_curated(fetches, random):
     """Each fetch is of a window of its own around the same day."""

@@ -153,7 +153,7 @@ nets = st.sampled_from([None, 0.0, 1.0, 2.0])
 some = st.lists(st.builds(sale, shops, st.sampled_from(["2023-12-31", "2024-01-01", "?"]), st.integers(0, 2), net=nets))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(some.filter(bool), min_size=1, max_size=3), st.randoms(use_true_random=False))
 def test_batches_in_any_order_come_to_the_newest_of_each_key(tmp_path_factory, batches, random):
     # Rows that are as new as each other have the same values: which of them stands would depend on the order.

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -55,14 +55,12 @@ def by_pandas(wide: pl.DataFrame, n: int) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={**schema, "dates_in_mean": pl.Int64}, orient="row")
 
 
-@settings(deadline=None)
 @given(wide_frames(), st.integers(1, 5))
 def test_it_is_what_pandas_makes_of_it(wide, n):
     found = to_long(wide, "Ticker", dates_of(wide))
     assert_frame_equal(trailing_mean(found.rows, n), by_pandas(wide, n), rel_tol=1e-9, abs_tol=1e-6)
 
 
-@settings(deadline=None)
 @given(wide_frames())
 def test_each_cell_is_accounted_for(wide):
     dates = dates_of(wide)
@@ -73,7 +71,6 @@ def test_each_cell_is_accounted_for(wide):
     assert found.rows.height == distinct - found.empty
 
 
-@settings(deadline=None)
 @given(wide_frames(), st.randoms(use_true_random=False))
 def test_trailing_mean_takes_rows_in_any_order(wide, random):
     rows = to_long(wide, "Ticker", dates_of(wide)).rows

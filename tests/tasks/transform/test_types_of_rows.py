@@ -37,7 +37,6 @@ def check(values: list[Any], dtype: pl.DataType, column: dy.Column) -> None:
 
 @pytest.mark.parametrize("column", WANTED, ids=lambda c: f"{c.dtype} {c.metadata or ''}")
 @settings(
-    deadline=None,
     max_examples=2,
     phases=[Phase.generate],
     derandomize=True,

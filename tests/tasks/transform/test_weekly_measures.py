@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -68,7 +68,6 @@ bar = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(bar, min_size=1, max_size=60, unique_by=lambda b: b[:2]))
 def test_any_prices_on_any_days(bars):
     rows = [

@@ -34,7 +34,6 @@ histories = st.lists(st.one_of(commits, commits, readings), max_size=12)
 several = settings(
     derandomize=True,
     max_examples=10,
-    deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -52,7 +52,7 @@ def test_the_sample(tmp_path: Path) -> None:
         read(SAMPLES / "quotes.csv")
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True)
 @given(
     names=st.lists(st.text('ab ,"', max_size=6), min_size=1, max_size=5),
     quoting=st.sampled_from([{}, {"quoting": csv.QUOTE_ALL}]),

@@ -43,7 +43,7 @@ def test_a_lake_works_there(disk: str, request: pytest.FixtureRequest) -> None:
     assert [e.path for e in lake.store.entries("landing/done/") if e.path.endswith("/Kürse 2024.csv")]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=ODD | st.text(min_size=1, max_size=12).filter(lambda text: "/" not in text))
 def test_a_name_that_is_taken_can_be_on_ntfs(ntfs: Path, name: str) -> None:
     try:

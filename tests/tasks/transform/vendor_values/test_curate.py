@@ -212,7 +212,7 @@ tables = st.lists(st.tuples(st.sampled_from(["A", "B", None]), st.lists(cells, m
 places = st.lists(st.sampled_from(DATES), min_size=4, max_size=4).map(lambda days: dict(enumerate(days)))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(tables, places)
 def test_every_cell_with_something_in_it_is_accounted_for(rows, dates):
     found = sort_cells(raw_rows(rows), dates)
@@ -268,7 +268,7 @@ files = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(files, st.integers(1, 4))
 def test_means_are_those_of_the_definition_over_years_and_after_each_file(tmp_path_factory, dropped, n):
     lake = open_lake(str(tmp_path_factory.mktemp("lake")))
