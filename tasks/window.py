@@ -56,6 +56,11 @@ class Window(BaseModel):
             raise ConfigurationError(f"A window cannot reach back {days} days. Give 0 or more.")
         return Window(first=_earlier(self.first, days), last=self.last)
 
+    @property
+    def days_before(self) -> "Window":
+        """Ten, in which most codes have traded."""
+        return Window(first=_earlier(self.first, 10), last=_earlier(self.first, 1))
+
     def years(self) -> Iterator[int]:
         yield from range(self.first.year, self.last.year + 1)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -18,7 +18,6 @@ from tasks.reasons import grouped
 from tasks.window import Window
 
 _UNLISTED = "not known: nobody has listed the codes of the exchange"
-_NEAR = 10  # days before a window, in which most codes have a stored one
 _COLUMNS = ["code", "outcome", "reason", "fetched_at", "asked_first", "asked_last"]
 
 
@@ -95,8 +94,7 @@ def spans(lake: Lake, codes: Iterable[str], window: Window) -> dict[str, Window]
     """The days that each code is asked for: those of the window, and back to its last stored day before it.
 
     That one tells, at no more requests, whether the source has restated what is older."""
-    before = Window(first=window.reaching_back(_NEAR).first, last=window.first - timedelta(days=1))
-    last = last_bars(lake, before, pl.lit(True))  # noqa: FBT003 - of all codes
+    last = last_bars(lake, window.days_before, pl.lit(True))  # noqa: FBT003 - of all codes
     return {code: Window(first=last.get(code, window.first), last=window.last) for code in codes}
 
 

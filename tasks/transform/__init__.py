@@ -11,7 +11,7 @@ from tasks.datasets import FETCHES, RAW_PRICES
 from tasks.lake import SnapshotRef, configured_lake
 from tasks.lake.landing import Landed
 from tasks.settings import load_settings
-from tasks.transform import curate, rebuild, restatement, seams, update_measures
+from tasks.transform import curate, rebuild, restatement, seams, update_measures, witnesses
 from tasks.transform.curate import Figures
 from tasks.transform.vendor_values import curate as vendor
 from tasks.transform.vendor_values import measure as vendor_measure
@@ -43,7 +43,7 @@ async def forget_damaged(damaged: Sequence[SnapshotRef], lost: Sequence[str]) ->
 @task
 async def find_unwitnessed(window: Window) -> dict[str, Window]:
     """Codes whose answers do not tell whether their other days were restated, with the stored day that would."""
-    found = await asyncio.to_thread(restatement.unwitnessed, configured_lake(), window)
+    found = await asyncio.to_thread(witnesses.unwitnessed, configured_lake(), window)
     get_run_logger().info(
         "%d codes are asked for a stored day too, which tells whether others were restated", len(found)
     )

@@ -5,7 +5,6 @@ another unit. A run that fetches one week sees that in the last stored day befor
 the rest of the history is fetched again, the series breaks in two."""
 
 from collections.abc import Iterator
-from datetime import date
 
 import polars as pl
 
@@ -17,29 +16,7 @@ from tasks.transform.raw_bars import read_day
 from tasks.window import Window
 
 _DECIMALS = 9  # that a source shows, at most
-_FALLEN = 2  # times, since which the last price shows less than the highest
-_FEW_DIGITS = 2000  # units of the last digit: a dividend of a fortieth of a percent moves more by half of one
 _FLOAT = 1e-9  # of a value: what is lost in reckoning with it
-
-
-def unwitnessed(lake: Lake, window: Window) -> dict[str, Window]:
-    """Codes that have days in the lake, and none in the answers that could tell whether these were restated.
-
-    The last stored day before the window tells, for whatever happens since changes all days before it. Where its price
-    has so few digits that a dividend would not show, the day of the highest one tells instead. Of a code that
-    has none, any stored day of the window tells, or else the first one after it."""
-    found: dict[str, Window] = {}
-    for known, bars, answers in _shards(lake, window):
-        answered = answers.filter(pl.col("outcome").cast(pl.String).is_in(["fetched", "empty"])).select(
-            "code", answered_at="fetched_at"
-        )
-        told = _newer(bars, known)
-        days, some = set(told.select("code", "date").iter_rows()), set(told.get_column("code"))
-        for code, before, after in _nearest(known, answered, window):
-            day = before or (None if code in some else after)
-            if day and (code, day) not in days:
-                found[code] = Window(first=day, last=day)
-    return dict(sorted(found.items()))
 
 
 def restated(lake: Lake, window: Window, *, within: bool = False) -> dict[str, Window]:
@@ -50,8 +27,8 @@ def restated(lake: Lake, window: Window, *, within: bool = False) -> dict[str, W
     What the source shows is exact but for its last digit, which is rounded. So where a close is the same as before, its
     adjusted close is too; where it was revised, both are by the same factor."""
     found: dict[str, Window] = {}
-    for known, bars, answers in _shards(lake, window):
-        both = _newer(bars, known)
+    for known, bars, answers in answers_by_shard(lake, window):
+        both = newer(bars, known)
         gone = answers.filter(pl.col("witness_at").is_not_null()).join(
             both, left_on=["code", "witness_at"], right_on=["code", "date"], how="anti"
         )
@@ -64,7 +41,7 @@ def restated(lake: Lake, window: Window, *, within: bool = False) -> dict[str, W
 _Shard = tuple[pl.LazyFrame, pl.LazyFrame, pl.DataFrame]
 
 
-def _shards(lake: Lake, window: Window) -> Iterator[_Shard]:
+def answers_by_shard(lake: Lake, window: Window) -> Iterator[_Shard]:
     """Of each shard of codes that the lake has: what is stored, what came for the window, what became of the codes.
 
     The last has `witness_at`: the day that a code was asked for beside the window, if the answer is whole."""
@@ -89,7 +66,7 @@ def _shards(lake: Lake, window: Window) -> Iterator[_Shard]:
 _TELLING = ("window", "witness")
 
 
-def _newer(bars: pl.LazyFrame, known: pl.LazyFrame) -> pl.DataFrame:
+def newer(bars: pl.LazyFrame, known: pl.LazyFrame) -> pl.DataFrame:
     """Usable bars of days that are stored, told later than these: with `close_stored` and `adjusted_close_stored`."""
     prices = pl.col("close", "adjusted_close")
     usable = (
@@ -115,7 +92,7 @@ def _contradicted(both: pl.DataFrame) -> pl.Series:
     adjusted, stored = pl.col("adjusted_close"), pl.col("adjusted_close_stored")
     same = pl.col("close") == pl.col("close_stored")
     ratio = pl.col("close") / pl.col("close_stored")
-    half_a_unit = pl.lit(0.5) * pl.lit(10.0).pow(-_decimals(adjusted).max().over("code"))
+    half_a_unit = 0.5 * digit(adjusted)
     off = (adjusted - stored * ratio).abs()
     changed = pl.when(same).then(adjusted != stored).otherwise(off > half_a_unit * (1 + ratio) + _FLOAT * adjusted)
     judged = (
@@ -127,51 +104,10 @@ def _contradicted(both: pl.DataFrame) -> pl.Series:
     return judged.filter(pl.col("first") | pl.col("unrevised").fill_null(value=True)).get_column("code")
 
 
-def _nearest(
-    known: pl.LazyFrame, answered: pl.DataFrame, window: Window
-) -> Iterator[tuple[str, date | None, date | None]]:
-    """Of each code the stored day before the window that tells, and the first after it, unless what is stored is as new
-    as the answer."""
-    day, as_new = pl.col("date"), pl.col("fetched_at") >= pl.col("answered_at")
-    before, after = day < window.first, day > window.last
-    price = pl.col("adjusted_close").filter(before).sort_by(day.filter(before))
-    found = (
-        known.join(answered.lazy(), on="code")
-        .group_by("code")
-        .agg(
-            before=day.filter(before).max(),
-            after=day.filter(after, ~as_new).min(),
-            before_as_new=as_new.filter(before).sort_by(day.filter(before)).last(),
-            within_as_new=as_new.filter(~before & ~after).any(),
-            fallen=price.last() < price.max() / _FALLEN,
-        )
-        .filter(~pl.coalesce("before_as_new", "within_as_new"))
-        .collect()
-    )
-    highest = _highest(known, found.filter("fallen").get_column("code"), window)
-    yield from (
-        found.join(highest, on="code", how="left").select("code", pl.coalesce("highest", "before"), "after").iter_rows()
-    )
-
-
-def _highest(known: pl.LazyFrame, codes: pl.Series, window: Window) -> pl.DataFrame:
-    """`code, highest`: the day of the highest adjusted close before the window, of codes whose last one has too few
-    digits to show a small dividend."""
-    adjusted = pl.col("adjusted_close")
-    return (
-        known.filter(pl.col("code").is_in(codes.implode()), pl.col("date") < window.first)
-        .sort("date")
-        .with_columns(digit=pl.lit(10.0).pow(-_decimals(adjusted).max().over("code")))
-        .group_by("code")
-        .agg(highest=pl.col("date").sort_by(adjusted).last(), few=adjusted.last() < _FEW_DIGITS * pl.max("digit"))
-        .filter("few")
-        .select("code", "highest")
-        .collect()
-    )
-
-
-def _decimals(price: pl.Expr) -> pl.Expr:
-    return pl.sum_horizontal((price.round(n) != price).cast(pl.Int64) for n in range(_DECIMALS))
+def digit(price: pl.Expr) -> pl.Expr:
+    """The unit of the last digit that the source shows of the code's prices."""
+    decimals = pl.sum_horizontal((price.round(n) != price).cast(pl.Int64) for n in range(_DECIMALS))
+    return pl.lit(10.0).pow(-decimals.max().over("code"))
 
 
 def _spans(known: pl.LazyFrame, codes: pl.Series, window: Window | None) -> dict[str, Window]:

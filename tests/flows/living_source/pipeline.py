@@ -20,8 +20,9 @@ from tasks.lake import Lake, open_lake
 from tasks.load.changes import changes
 from tasks.load.warehouse import open_warehouse
 from tasks.transform.curate import Figures, curate
-from tasks.transform.restatement import restated, unwitnessed
+from tasks.transform.restatement import restated
 from tasks.transform.update_measures import update_measures
+from tasks.transform.witnesses import unwitnessed
 from tasks.window import Window
 from tests.flows.living_source.exchange import EXCHANGE, Exchange
 
