@@ -24,11 +24,11 @@ from prefect.states import Failed
 from pydantic import BaseModel
 
 from flows.starting.children import Child, run_children
+from tasks.codes import qualified
 from tasks.coverage.stored import Missing
 from tasks.errors import QuotaExhausted, TransientError
 from tasks.extract import begin_refetch, end_refetch, extract_prices, find_missing, plan_spans
 from tasks.extract.prices.backfill_pace import CatchUp, Pace, estimate_text
-from tasks.extract.prices.plan import qualified
 from tasks.load import LoadResult, load_table
 from tasks.publish import refresh_power_bi
 from tasks.reasons import grouped

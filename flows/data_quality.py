@@ -10,18 +10,19 @@ if __name__ == "__main__":  # what was typed is checked before Prefect is import
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from uuid import UUID
 
-from prefect import flow
+from prefect import flow, get_client
 from prefect.runtime import flow_run
 from pydantic import BaseModel
 
+from flows.market_prices import run_window
+from flows.starting.scheduled import scheduled_window
 from tasks.choices import StoredDataset
 from tasks.errors import ContractError
 from tasks.load import RunRow, find_differences, load_table, record_run
 from tasks.publish import publish_quality
 from tasks.quality import Result, check_stored
-from tasks.settings import load_settings
 from tasks.window import Window
 
 
@@ -35,17 +36,22 @@ class Report(BaseModel):
 
 @flow(name="data-quality")
 async def data_quality(
-    window: Window | None = None, days: int = 28, datasets: list[StoredDataset] | None = None
+    window: Window | None = None,
+    days: int = 28,
+    datasets: list[StoredDataset] | None = None,
+    after: str | None = None,
 ) -> Report:
     """Judges what is stored, whoever wrote it, and changes none of it. Fails when an error check does.
 
     Args:
-        window: The dates to judge. Empty: the days before the day for which the run is scheduled.
+        window: The dates to judge. Empty: the days up to the last that has closed when the run is scheduled.
         days: How many days these are.
         datasets: Empty: all that have a row in these days, or the ten weeks before them.
+        after: The id of the run of market-prices that this one follows: its window is judged.
     """
     started = datetime.now(UTC)
-    window = window or _scheduled_window(days)
+    if window is None:
+        window = await _window_of(after) if after else scheduled_window(flow_run.scheduled_start_time, days)
     results = await check_stored(window, datasets or [], await find_differences(window))
     await load_table("quality_results")
     summary = await publish_quality(window, results)
@@ -56,9 +62,13 @@ async def data_quality(
     return Report(window=window, results=results, summary=summary)
 
 
-def _scheduled_window(days: int) -> Window:
-    zone = ZoneInfo(load_settings().time_zone)
-    return Window.before(flow_run.scheduled_start_time.astimezone(zone), days)
+async def _window_of(run: str) -> Window:
+    async with get_client() as client:
+        followed = await client.read_flow_run(UUID(run.removeprefix("prefect.flow-run.")))
+    given = {name: value for name, value in followed.parameters.items() if name in ("codes", "lag_days")}
+    window = followed.parameters.get("window")
+    scheduled = followed.expected_start_time or datetime.now(UTC)
+    return run_window(scheduled, given.pop("codes", None), Window.model_validate(window) if window else None, **given)
 
 
 def _row(window: Window, state: str, started: datetime) -> RunRow:

@@ -10,24 +10,24 @@ if __name__ == "__main__":  # what was typed is checked before Prefect is import
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Failed
 from pydantic import BaseModel
 
-from tasks.errors import QuotaExhausted, TransientError
+from flows.starting.scheduled import scheduled_window
+from tasks.errors import ConfigurationError, QuotaExhausted, TransientError
 from tasks.extract import extract_prices, plan_prices, plan_spans
 from tasks.extract.prices.plan import raise_if_down
 from tasks.load import LoadResult, RunRow, load_table, record_run, require_warehouse
 from tasks.publish import RunFigures, publish_dashboard, publish_summary, refresh_power_bi
 from tasks.quality import Check, check_prices, errors, refuse
-from tasks.settings import load_settings
 from tasks.transform import Figures, curate_prices, find_restated, find_unwitnessed, measure_prices
 from tasks.window import Window
 
 _DAYS = 7  # of a scheduled run's window
+_LAG_DAYS = 7  # before it
 
 
 class Report(BaseModel):
@@ -42,7 +42,7 @@ class Report(BaseModel):
 async def market_prices(
     codes: list[str] | None = None,
     window: Window | None = None,
-    lag_days: int = 7,
+    lag_days: int = _LAG_DAYS,
     shards: int | None = None,
     refetch: bool = False,  # noqa: FBT001, FBT002 - a field of the form in the UI
     publish: bool = True,  # noqa: FBT001, FBT002
@@ -52,7 +52,7 @@ async def market_prices(
 
     Args:
         codes: Instruments such as AAPL.US. Empty: those of ETL_CODES, or else all that the exchange trades.
-        window: Days to fetch. Empty: the seven days before the day for which the run is scheduled.
+        window: Days to fetch. Empty: seven, up to the last that has closed at the time for which the run is scheduled.
         lag_days: So many days before the window are fetched again, because sources revise.
         shards: In how many parts the codes are fetched. Empty: as many as fit into memory.
         refetch: Fetch again what this window has already.
@@ -61,7 +61,12 @@ async def market_prices(
     """
     started = datetime.now(UTC)
     since = since or (started if refetch else None)
-    window = (window or _scheduled_window()).reaching_back(lag_days)
+    if not (window or publish):
+        raise ConfigurationError(
+            "A run that does not publish is one window of a backfill, and was given no window. Give it one, or start "
+            "market-prices/daily, or /weekly, which have their own."
+        )
+    window = run_window(flow_run.scheduled_start_time, codes, window, lag_days)
     if publish:
         await require_warehouse()
     try:
@@ -114,9 +119,11 @@ def _tables(failed: Sequence[Check], *, publish: bool) -> list[str]:
     return ["data_quality"] if failed else ["prices", "price_measures", "data_quality"]
 
 
-def _scheduled_window() -> Window:
-    zone = ZoneInfo(load_settings().time_zone)
-    return Window.before(flow_run.scheduled_start_time.astimezone(zone), _DAYS)
+def run_window(
+    scheduled: datetime, codes: Sequence[str] | None, window: Window | None, lag_days: int = _LAG_DAYS
+) -> Window:
+    """The days of a run with these parameters that is scheduled for this time."""
+    return (window or scheduled_window(scheduled, _DAYS, codes)).reaching_back(lag_days)
 
 
 def _figures(window: Window, rows: Figures, loaded: LoadResult) -> RunFigures:

@@ -22,6 +22,7 @@ from tasks.libraries import KEY_VAULT, require
 from tasks.redaction import redact
 
 _PREFIX = "ETL_"
+_OF_DEPLOYING = ("ETL_IMAGE", "ETL_IMAGE_PLATFORM", "ETL_WORK_POOL")  # what `prefect deploy` reads: no settings
 
 
 class Settings(BaseSettings):
@@ -57,7 +58,7 @@ class Settings(BaseSettings):
     power_bi_client_secret: SecretStr | None = Field(
         None, description="of that service principal; empty: this machine's identity"
     )
-    time_zone: str = Field("America/New_York", description="whose days a scheduled run counts, such as Europe/Berlin")
+    time_zone: str = Field("America/New_York", description="by whose days it is told when what was fetched")
 
     codes: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="instruments to fetch, separated by commas; empty: all of the exchange"
@@ -188,7 +189,7 @@ def _variable(field: str) -> str:
 
 
 def _refuse_unknown(names: list[str]) -> None:
-    known = [_variable(field) for field in Settings.model_fields]
+    known = [*(_variable(field) for field in Settings.model_fields), *_OF_DEPLOYING]
     for name in names:
         if name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)

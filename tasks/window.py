@@ -1,7 +1,7 @@
 """Spans of dates: what one run works on."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -27,11 +27,10 @@ class Window(BaseModel):
         return self
 
     @classmethod
-    def before(cls, moment: datetime, days: int) -> Self:
-        """The given number of whole days before the day of `moment`."""
+    def up_to(cls, last: date, days: int) -> Self:
+        """The given number of days, of which this is the last one."""
         if days < 1:
             raise ConfigurationError(f"A window of {days} days has no day in it. Give 1 or more.")
-        last = _earlier(moment.date(), 1)
         return cls(first=_earlier(last, days - 1), last=last)
 
     @classmethod

@@ -23,6 +23,14 @@ def listed(lake: Lake, exchange: str, day: date, as_of: AsOf) -> list[str] | Non
     return rows.get_column("code").to_list() if as_of.counts(given_at) and not is_old else None
 
 
+def last_listed(lake: Lake, exchange: str, day: date) -> list[str]:
+    """The codes of the last list there is of a day up to this one."""
+    lists = lake.partitions(RAW_LISTINGS, f"exchange={exchange.upper()}/")
+    older = [s for s in lists if s.partition <= _partition(exchange, day)]
+    newest = sorted(older, key=lambda s: s.partition)[-1:]
+    return lake.read(RAW_LISTINGS, newest).select("code").collect().to_series().to_list()
+
+
 def keep_listing(lake: Lake, exchange: str, day: date, codes: Sequence[str], given_at: datetime, run: str) -> None:
     rows = pl.DataFrame({"code": sorted(codes)}, schema={"code": pl.String}).with_columns(
         pl.lit(given_at, dtype=pl.Datetime("us", "UTC")).alias("fetched_at")

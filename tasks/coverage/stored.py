@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from tasks.closing_times import AsOf
+from tasks.codes import qualified
 from tasks.coverage import answers as rule
 from tasks.coverage.listings import listed
 from tasks.datasets import CURATED_WINDOWS, DATA_QUALITY, FETCHES, PRICES, RAW_PRICES
@@ -15,6 +16,7 @@ from tasks.lake import Lake, SnapshotRef
 from tasks.lake.fetches import OUTCOME, fetches_within
 from tasks.lake.retention.read_leases import read_lease
 from tasks.reasons import grouped
+from tasks.settings import Settings
 from tasks.window import Window
 
 _UNLISTED = "not known: nobody has listed the codes of the exchange"
@@ -62,16 +64,55 @@ class Wanted:
     as_of: AsOf
 
 
+def wanted(settings: Settings, codes: Sequence[str] | None = None, since: datetime | None = None) -> Wanted:
+    """What is wanted now: these codes, or for None those that are set, or else all of the exchange."""
+    named = settings.codes or None if codes is None else codes
+    full = None if named is None else qualified(named, settings.exchange)
+    return Wanted(full, settings.exchange, AsOf(datetime.now(UTC), settings.source_delay, since))
+
+
 def missing(lake: Lake, windows: Sequence[Window], wanted: Wanted) -> list[Missing]:
     """What each window lacks, of the answers of all runs that are curated, and that no check has refused."""
-    judged, stopped = verdicts(lake)
-    answers = _counting(lake, windows, judged - stopped)
+    answers, stopped = counting(lake, windows), verdicts(lake)[1]
     return [_missing(lake, window, wanted, answers, stopped=window in stopped) for window in windows]
+
+
+def counting(lake: Lake, windows: Sequence[Window]) -> pl.DataFrame:
+    """The answers about days of these windows, of whatever run, whose bars are curated and pass the checks."""
+    whole = Window(first=min(w.first for w in windows), last=max(w.last for w in windows))
+    fetches = _by_window(fetches_within(lake, whole))
+    raw = _by_window(lake.partitions(RAW_PRICES))
+    curated = {s.partition.removeprefix("window="): set(s.inputs) for s in lake.partitions(CURATED_WINDOWS)}
+    judged, stopped = verdicts(lake)
+    sound = {str(window) for window in judged - stopped}
+    return read_answers(
+        lake,
+        [
+            snapshot
+            for name, some in fetches.items()
+            if name in sound and curated.get(name) == {s.snapshot for s in (*some, *raw.get(name, []))}
+            for snapshot in some
+        ],
+    )
 
 
 def known(lake: Lake, window: Window, fetches: Sequence[SnapshotRef]) -> pl.DataFrame:
     """The answers of these, of the run's own window: none once a check has refused the window."""
-    return _read(lake, [] if window in verdicts(lake)[1] else fetches)
+    return read_answers(lake, [] if window in verdicts(lake)[1] else fetches)
+
+
+def read_answers(lake: Lake, fetches: Sequence[SnapshotRef]) -> pl.DataFrame:
+    """What these say. Answers of versions that did not keep the days are of the whole window."""
+    with read_lease(lake, FETCHES, fetches):
+        parts = [lake.read(FETCHES, []).with_columns(OUTCOME).select(_COLUMNS)]
+        for name, some in _by_window(fetches).items():
+            window = Window.parse(name)
+            days = {"asked_first": window.first, "asked_last": window.last}
+            rows = lake.read(FETCHES, some).with_columns(OUTCOME)
+            parts.append(
+                rows.with_columns(pl.col(c).fill_null(pl.lit(day)) for c, day in days.items()).select(_COLUMNS)
+            )
+        return pl.concat(parts).collect()
 
 
 def verdicts(lake: Lake) -> tuple[set[Window], set[Window]]:
@@ -139,40 +180,8 @@ def _said(answers: pl.DataFrame, window: Window) -> dict[str, str]:
     }
 
 
-def _counting(lake: Lake, windows: Sequence[Window], sound: set[Window]) -> pl.DataFrame:
-    """The answers about days of these windows, of whatever run, whose bars are curated and pass the checks."""
-    whole = Window(first=min(w.first for w in windows), last=max(w.last for w in windows))
-    fetches = _by_window(fetches_within(lake, whole))
-    raw = _by_window(lake.partitions(RAW_PRICES))
-    curated = {s.partition.removeprefix("window="): set(s.inputs) for s in lake.partitions(CURATED_WINDOWS)}
-    names = {str(window) for window in sound}
-    return _read(
-        lake,
-        [
-            snapshot
-            for name, some in fetches.items()
-            if name in names and curated.get(name) == {s.snapshot for s in (*some, *raw.get(name, []))}
-            for snapshot in some
-        ],
-    )
-
-
 def _by_window(snapshots: Iterable[SnapshotRef]) -> dict[str, list[SnapshotRef]]:
     found: dict[str, list[SnapshotRef]] = {}
     for snapshot in snapshots:
         found.setdefault(snapshot.partition.partition("/")[0].removeprefix("window="), []).append(snapshot)
     return found
-
-
-def _read(lake: Lake, fetches: Sequence[SnapshotRef]) -> pl.DataFrame:
-    """Answers of versions that did not keep the days are of the whole window."""
-    with read_lease(lake, FETCHES, fetches):
-        parts = [lake.read(FETCHES, []).with_columns(OUTCOME).select(_COLUMNS)]
-        for name, some in _by_window(fetches).items():
-            window = Window.parse(name)
-            days = {"asked_first": window.first, "asked_last": window.last}
-            rows = lake.read(FETCHES, some).with_columns(OUTCOME)
-            parts.append(
-                rows.with_columns(pl.col(c).fill_null(pl.lit(day)) for c, day in days.items()).select(_COLUMNS)
-            )
-        return pl.concat(parts).collect()

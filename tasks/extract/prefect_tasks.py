@@ -12,9 +12,10 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.runtime import flow_run
 
 from tasks.closing_times import AsOf
+from tasks.codes import qualified
 from tasks.coverage import refetches, stored
 from tasks.coverage.listings import keep_listing
-from tasks.coverage.stored import Missing, Wanted
+from tasks.coverage.stored import Missing
 from tasks.database import open_stream
 from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError
@@ -43,7 +44,7 @@ async def plan_prices(codes: Sequence[str] | None, window: Window, shards: int |
     settings = load_settings()
     if codes is None:
         codes = settings.codes or await _all_codes(window)
-    names = prices.qualified(codes, settings.exchange)
+    names = qualified(codes, settings.exchange)
     spans = await asyncio.to_thread(stored.spans, configured_lake(), names, window)
     return prices.plan(spans, window, "window", shards)
 
@@ -75,10 +76,7 @@ async def find_missing(
     windows: Sequence[Window], codes: Sequence[str] | None, since: datetime | None = None
 ) -> list[Missing]:
     """What each window that lacks something lacks of these codes, or of all; answers before `since` do not count."""
-    settings = load_settings()
-    named = settings.codes or None if codes is None else codes
-    full = None if named is None else prices.qualified(named, settings.exchange)
-    wanted = Wanted(full, settings.exchange, AsOf(datetime.now(UTC), settings.source_delay, since))
+    wanted = stored.wanted(load_settings(), codes, since)
     found = [m for m in await asyncio.to_thread(stored.missing, configured_lake(), windows, wanted) if m]
     get_run_logger().info("%d of %d windows lack something", len(found), len(windows))
     return found

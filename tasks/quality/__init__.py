@@ -10,6 +10,7 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.runtime import flow_run
 
 from tasks.choices import StoredDataset
+from tasks.coverage.stored import wanted
 from tasks.datasets import FETCHES
 from tasks.lake import configured_lake
 from tasks.quality import report, stored, trend
@@ -27,7 +28,8 @@ async def check_prices(window: Window) -> list[Check]:
     """Judges the window's prices, and keeps the results in `published/data_quality` and as an artifact."""
     lake = configured_lake()
     fetches = lake.partitions(FETCHES, f"window={window}/")
-    results = await asyncio.to_thread(report.check_prices, lake, window, fetches, str(flow_run.id), _limits())
+    run, as_of = str(flow_run.id), wanted(load_settings()).as_of
+    results = await asyncio.to_thread(report.check_prices, lake, window, fetches, run, _limits(), as_of)
     for result in results:
         if not result.passed:
             get_run_logger().warning("%s %s: %s", result.severity, result.check, result.detail)
@@ -56,7 +58,7 @@ def _check_stored(
     window: Window, datasets: Sequence[StoredDataset], differences: Mapping[str, Mapping[str, str]], run: str
 ) -> list[Result]:
     lake = configured_lake()
-    found = stored.check_stored(lake, window, datasets, differences, _limits())
+    found = stored.check_stored(lake, window, datasets, differences, _limits(), wanted(load_settings()))
     trend.keep_results(lake, window, found, run, datetime.now(UTC))
     return trend.results_of(lake, run)
 

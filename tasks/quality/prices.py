@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from tasks.closing_times import AsOf
 from tasks.datasets import PRICES
 from tasks.lake import Lake, SnapshotRef
 from tasks.lake.retention.read_leases import read_lease
@@ -19,9 +20,17 @@ _SESSIONS_BEFORE = timedelta(weeks=10)  # that a window's rows are counted again
 
 
 def judge_prices(
-    lake: Lake, window: Window, outcomes: pl.DataFrame, limits: Limits, *, stored: bool = False
+    lake: Lake,
+    window: Window,
+    outcomes: pl.DataFrame,
+    limits: Limits,
+    as_of: AsOf | None = None,
+    *,
+    stored: bool = False,
 ) -> list[Check]:
     """Ten checks. `outcomes` are those of the codes that were asked for, as `last_outcomes` gives them.
+
+    No session is expected that was not over as of then; without it, all are.
 
     Their bars are judged; with `stored` also those of all other codes that are there."""
     near = [s for s in lake.partitions(PRICES) if _overlap(s, window)]
@@ -36,7 +45,7 @@ def judge_prices(
             for part in window.by_years(1)
             for bars in _shards(lake, near, part, codes)
         ]
-    expected = _expected(codes, window)
+    expected = _expected(codes, window, as_of)
     per_session = _gathered([f.per_session for f in facts]).group_by("exchange", "date").agg(pl.col("rows").sum())
     spans = _gathered([f.spans for f in facts]).group_by("code", "exchange").agg(pl.min("first"), pl.max("last"))
     latest = spans.filter(pl.col("last") >= window.first).select("code", "exchange", date="last")
@@ -60,10 +69,11 @@ def _with_exchange(codes: pl.Series) -> pl.DataFrame:
     return pl.DataFrame({"code": codes, "exchange": exchanges}, schema={"code": pl.String, "exchange": pl.String})
 
 
-def _expected(codes: pl.DataFrame, window: Window) -> pl.DataFrame:
-    """`exchange, expected`: the last session of each exchange in the window, null where it was closed."""
+def _expected(codes: pl.DataFrame, window: Window, as_of: AsOf | None) -> pl.DataFrame:
+    """`exchange, expected`: the last session of each exchange in the window that is over, null where there is none."""
     exchanges = codes.get_column("exchange").unique().sort()
-    last = [last_session(exchange, window.last) for exchange in exchanges]
+    over = [min(window.last, as_of.last_day(exchange)) if as_of else window.last for exchange in exchanges]
+    last = [last_session(exchange, day) for exchange, day in zip(exchanges, over, strict=True)]
     expected = pl.Series([day if day >= window.first else None for day in last], dtype=pl.Date)
     return pl.DataFrame({"exchange": exchanges, "expected": expected})
 

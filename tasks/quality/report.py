@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import polars as pl
 
+from tasks.closing_times import AsOf
 from tasks.datasets import DATA_QUALITY
 from tasks.errors import ContractError
 from tasks.lake import Change, Lake, SnapshotRef
@@ -16,10 +17,15 @@ from tasks.window import Window
 
 
 def check_prices(
-    lake: Lake, window: Window, fetches: Sequence[SnapshotRef], run: str, limits: Limits = DEFAULT_LIMITS
+    lake: Lake,
+    window: Window,
+    fetches: Sequence[SnapshotRef],
+    run: str,
+    limits: Limits = DEFAULT_LIMITS,
+    as_of: AsOf | None = None,
 ) -> list[Check]:
     """Judges the codes that were asked for in this window, one shard of them at a time, and publishes the results."""
-    results = judge_prices(lake, window, last_outcomes(lake, fetches), limits)
+    results = judge_prices(lake, window, last_outcomes(lake, fetches), limits, as_of)
     _publish(lake, window, results, run)
     return results
 

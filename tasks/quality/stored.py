@@ -9,6 +9,7 @@ from typing import get_args
 import polars as pl
 
 from tasks.choices import StoredDataset
+from tasks.coverage.stored import Wanted
 from tasks.datasets import PRICE_MEASURES, PRICES, VENDOR_MEASURES, VENDOR_VALUES, Dataset
 from tasks.errors import ConfigurationError
 from tasks.lake import Lake, SnapshotRef
@@ -16,6 +17,7 @@ from tasks.lake.fetches import fetches_within, last_outcomes
 from tasks.lake.retention.read_leases import read_lease
 from tasks.quality import checks
 from tasks.quality.checks import DEFAULT_LIMITS, Check, Limits
+from tasks.quality.coverage import coverage
 from tasks.quality.prices import judge_prices
 from tasks.trading_days import exchange_of, sessions
 from tasks.window import Window
@@ -32,13 +34,15 @@ def check_stored(
     names: Sequence[StoredDataset] = (),
     differences: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     limits: Limits = DEFAULT_LIMITS,
+    wanted: Wanted | None = None,
 ) -> dict[str, list[Check]]:
     """The checks by dataset; without names, of all that have a row in the window or not long before it.
 
-    `differences` is what the warehouse has otherwise than the lake, by dataset and partition.
+    `differences` is what the warehouse has otherwise than the lake, by dataset and partition; `wanted`, if given, what
+    prices there are to be.
     Nothing is changed. A part of each dataset is in memory at a time. Raises ConfigurationError where there is none."""
-    wanted = names or [name for name, dataset in _DATASETS.items() if _is_alive(lake, dataset, window)]
-    if not wanted:
+    judged = names or [name for name, dataset in _DATASETS.items() if _is_alive(lake, dataset, window)]
+    if not judged:
         raise ConfigurationError(
             f"Nothing is stored in this lake of {window}, nor of the {_ALIVE.days} days before it, that could be "
             "checked. Run market-prices or vendor-file for these dates, or point ETL_LAKE_URL at the lake they write."
@@ -46,10 +50,10 @@ def check_stored(
     return {
         name: [
             *_of_any(lake, name, window),
-            *_OWN[name](lake, window, limits),
+            *_OWN[name](lake, window, limits, wanted),
             _in_warehouse(differences.get(name, {})),
         ]
-        for name in wanted
+        for name in judged
     }
 
 
@@ -109,18 +113,20 @@ def _rows(lake: Lake, dataset: Dataset, window: Window, shard: int, columns: Seq
         return rows.filter(period.is_between(window.first, window.last)).select(columns).collect()
 
 
-def _prices(lake: Lake, window: Window, limits: Limits) -> list[Check]:
-    return judge_prices(lake, window, last_outcomes(lake, fetches_within(lake, window)), limits, stored=True)
+def _prices(lake: Lake, window: Window, limits: Limits, wanted: Wanted | None) -> list[Check]:
+    outcomes = last_outcomes(lake, fetches_within(lake, window))
+    found = judge_prices(lake, window, outcomes, limits, wanted.as_of if wanted else None, stored=True)
+    return [*found, coverage(lake, window, wanted)] if wanted else found
 
 
-def _price_measures(lake: Lake, window: Window, _limits: Limits) -> list[Check]:
+def _price_measures(lake: Lake, window: Window, _limits: Limits, _wanted: Wanted | None) -> list[Check]:
     """The weeks that are whole in the window: only their measures follow from what is in it."""
     weeks = _whole_weeks(window)
     week = pl.col("date").dt.truncate("1w").alias("week")
     return [_agreement(lake, weeks, (PRICES, ["code", week]), (PRICE_MEASURES, ["code", "week"]))] if weeks else []
 
 
-def _vendor_measures(lake: Lake, window: Window, _limits: Limits) -> list[Check]:
+def _vendor_measures(lake: Lake, window: Window, _limits: Limits, _wanted: Wanted | None) -> list[Check]:
     key = VENDOR_VALUES.key
     return [_agreement(lake, window, (VENDOR_VALUES, key), (VENDOR_MEASURES, key))]
 
@@ -150,9 +156,9 @@ def _whole_weeks(window: Window) -> Window | None:
     return Window(first=day(first), last=day(last)) if first < last else None
 
 
-_OWN: Mapping[StoredDataset, Callable[[Lake, Window, Limits], list[Check]]] = {
+_OWN: Mapping[StoredDataset, Callable[[Lake, Window, Limits, Wanted | None], list[Check]]] = {
     "prices": _prices,
     "price_measures": _price_measures,
-    "vendor_values": lambda _lake, _window, _limits: [],
+    "vendor_values": lambda _lake, _window, _limits, _wanted: [],
     "vendor_measures": _vendor_measures,
 }

@@ -4,9 +4,8 @@ import asyncio
 import os
 import subprocess
 import sys
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -14,6 +13,8 @@ from prefect.artifacts import Artifact
 from prefect.utilities.callables import parameter_schema
 
 from flows.data_quality import Report, data_quality
+from tasks.closing_times import last_day_over
+from tasks.coverage.listings import keep_listing
 from tasks.datasets import PRICE_MEASURES, PRICES, QUALITY_RESULTS, Dataset
 from tasks.errors import ConfigurationError, ContractError
 from tasks.lake import Change, Lake, SnapshotRef, open_lake
@@ -23,6 +24,7 @@ from tests.flows.conftest import AS_OF, YEAR, House
 # Prefect leaves the sockets of its event stream to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
+LATER = datetime(2024, 7, 1, tzinfo=UTC)
 SPRING = Window(first=date(2024, 2, 1), last=date(2024, 5, 31))
 CHECKS = {
     "price_measures": ["contract", "measured", "rows", "warehouse"],
@@ -30,6 +32,7 @@ CHECKS = {
         "adjustment",
         "completeness",
         "contract",
+        "coverage",
         "duplicates",
         "freshness",
         "jumps",
@@ -85,7 +88,7 @@ def test_a_sound_lake_passes_and_nothing_else_is_touched(house: House) -> None:
     assert [path for path in after if path not in files] == [
         path for path in after if path.startswith("published/quality_results/")
     ]
-    assert house.table("quality_results").height == len(report.results) == 17
+    assert house.table("quality_results").height == len(report.results) == 18
     stored = {r.dataset: r.value for r in report.results if r.check == "rows"}
     within = house.table("prices").filter(pl.col("date").is_between(pl.lit("2024-02-01"), pl.lit("2024-05-31")))
     assert stored["prices"] == within.height > 4_000
@@ -190,13 +193,31 @@ def test_the_form_in_the_ui_offers_the_datasets(house: House) -> None:
 
 def test_without_a_window_it_is_the_days_before_the_run(house: House) -> None:
     house.run()
-    began = datetime.now(ZoneInfo("America/New_York")).date()
+    began = last_day_over("US", datetime.now(UTC), timedelta(hours=3))
     with pytest.raises(ContractError, match="0 rows stored"):
         judge(None, days=3, datasets=["prices"])
     run = house.table("etl_runs").filter(pl.col("flow") == "data-quality").row(0, named=True)
     first, last = (date.fromisoformat(run[name]) for name in ("window_first", "window_last"))
     assert last - first == timedelta(days=2)
-    assert began <= last + timedelta(days=1) <= datetime.now(ZoneInfo("America/New_York")).date()
+    assert began <= last <= last_day_over("US", datetime.now(UTC), timedelta(hours=3))
+
+
+def test_after_a_run_of_prices_its_own_window_is_judged(house: House) -> None:
+    house.run(window=SPRING, lag_days=2)
+    run = house.table("etl_runs").row(0, named=True)["run"]
+    assert judge(None, after=f"prefect.flow-run.{run}").window == SPRING.reaching_back(2)
+
+
+def test_codes_that_nobody_has_asked_for_since_are_told(house: House) -> None:
+    house.run(window=SPRING)
+    one = house.table("prices")["code"].to_list()[0]
+    house.run([one], Window(first=date(2024, 6, 1), last=date(2024, 6, 14)))
+    lake = open_lake(str(house.lake))
+    keep_listing(lake, "US", date(2024, 6, 14), house.table("prices")["code"].unique().to_list(), LATER, "somebody")
+    (found,) = (r for r in judge(Window(first=SPRING.first, last=date(2024, 6, 14))).results if r.check == "coverage")
+    assert not found.passed
+    assert "lack 2024-06-03 to 2024-06-14" in found.detail
+    assert f"({one}" not in found.detail
 
 
 def test_from_a_shell(house: House, prefect_api: str) -> None:

@@ -180,3 +180,12 @@ def test_settings_do_not_change() -> None:
 
 def test_no_variable_of_the_machine_reaches_these_tests() -> None:
     assert not [name for name in os.environ if name.startswith("ETL_")]
+
+
+def test_what_deploying_reads_is_no_setting_and_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ETL_IMAGE", "ETL_IMAGE_PLATFORM", "ETL_WORK_POOL"):
+        monkeypatch.setenv(name, "of-a-shell")
+    load_settings()
+    monkeypatch.setenv("ETL_WORK_POOLS", "x")
+    with pytest.raises(ConfigurationError, match="There is no setting ETL_WORK_POOLS"):
+        load_settings()

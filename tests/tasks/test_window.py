@@ -1,8 +1,7 @@
 """Windows: inclusive, in order, and the same whenever they are computed."""
 
 import pickle
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -24,18 +23,9 @@ def test_a_window_that_ends_before_it_starts_is_refused() -> None:
         Window(first=date(2024, 1, 2), last=date(2024, 1, 1))
 
 
-def test_the_days_before_a_moment_do_not_include_its_own() -> None:
-    monday = datetime(2024, 1, 8, 6, 30, tzinfo=UTC)
-
-    assert Window.before(monday, 7) == Window(first=date(2024, 1, 1), last=date(2024, 1, 7))
-    assert Window.before(monday, 1) == Window(first=date(2024, 1, 7), last=date(2024, 1, 7))
-
-
-def test_the_day_of_a_moment_is_that_of_its_own_time_zone() -> None:
-    moment = datetime(2024, 1, 8, 3, 0, tzinfo=UTC)
-
-    assert Window.before(moment, 1).last == date(2024, 1, 7)
-    assert Window.before(moment.astimezone(ZoneInfo("America/New_York")), 1).last == date(2024, 1, 6)
+def test_a_window_of_so_many_days_ends_with_the_last() -> None:
+    assert Window.up_to(date(2024, 1, 7), 7) == Window(first=date(2024, 1, 1), last=date(2024, 1, 7))
+    assert Window.up_to(date(2024, 1, 7), 1) == Window(first=date(2024, 1, 7), last=date(2024, 1, 7))
 
 
 def test_reaching_back_moves_the_first_day_only() -> None:
@@ -46,9 +36,8 @@ def test_reaching_back_moves_the_first_day_only() -> None:
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: Window.before(datetime(2024, 1, 8, tzinfo=UTC), 0), "window of 0 days has no day"),
-        (lambda: Window.before(datetime(2024, 1, 8, tzinfo=UTC), 800_000), "no date 799999 days before 2024-01-07"),
-        (lambda: Window.before(datetime(1, 1, 1, tzinfo=UTC), 1), "no date 1 days before 0001-01-01"),
+        (lambda: Window.up_to(date(2024, 1, 7), 0), "window of 0 days has no day"),
+        (lambda: Window.up_to(date(2024, 1, 7), 800_000), "no date 799999 days before 2024-01-07"),
         (lambda: JANUARY.reaching_back(-1), "reach back -1 days"),
         (lambda: JANUARY.reaching_back(10**12), "no date 1000000000000 days before"),
         (lambda: Window.parse("2024-01-01"), "'2024-01-01' is not a window"),

@@ -1,8 +1,7 @@
 """Plans which codes are fetched together, and publishes what came to `raw/prices` and `raw/fetches`."""
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
@@ -23,8 +22,6 @@ from tasks.window import Window
 _ROWS_PER_SHARD = 1_500_000  # about 150 MB in memory
 _CODES_PER_SHARD = 2_000  # what a crash can cost: two minutes at a thousand requests a minute
 _SESSIONS_PER_DAY = 252 / 365.25
-_LONGEST_CODE = 40  # characters, as in the contract of prices
-_NAME = re.compile(r"""((?![/\\?#%"])[!-~])+""")  # what a URL can carry without an escape
 
 # What a part of a run fetches: the window's own days; of codes for which these do not tell whether others were
 # restated, the stored day that does; of codes that were restated, all their other days.
@@ -72,24 +69,6 @@ class Extracted(BaseModel):
 def raw_folder(window: Window) -> str:
     """Where all raw partitions of a window are."""
     return f"window={window}/"
-
-
-def qualified(codes: Iterable[str], exchange: str) -> list[str]:
-    """The distinct codes in order, upper case, with the exchange's suffix where they have none.
-
-    Raises ConfigurationError for what cannot be a code, and for no codes at all."""
-    found = {_qualified(code.strip(), exchange) for code in codes}
-    if not found:
-        raise ConfigurationError("No codes to fetch. Name some, or leave codes empty for all of the exchange.")
-    return sorted(found)
-
-
-def _qualified(code: str, exchange: str) -> str:
-    name, _, suffix = (code if "." in code else f"{code}.{exchange}").rpartition(".")
-    # Before it is put into upper case: that makes ASCII of some letters that are not.
-    if not (_NAME.fullmatch(name) and _NAME.fullmatch(suffix)) or len(name) + len(suffix) >= _LONGEST_CODE:
-        raise ConfigurationError(f"{code!r} is not an instrument's code. Codes look like AAPL.US or BRK-B.US.")
-    return f"{name}.{suffix}".upper()
 
 
 def plan(spans: Mapping[str, Window], window: Window, part: Part, shards: int | None = None) -> list[Shard]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -134,19 +135,19 @@ def test_a_child_that_somebody_set_completed_does_not_count(house: House, served
         asyncio.run(story())
 
 
-def test_a_refetch_ends_though_the_quota_is_smaller_than_the_whole(
-    house: House, served: Served, deployment: str
-) -> None:
+def test_a_refetch_that_failed_goes_on_with_what_is_missing(house: House, served: Served, deployment: str) -> None:
     codes = sorted(f"{name}.US" for name in served.market.codes("US", SPAN.last))[:20]
     run(deployment, codes=codes)
-    asked = served.requests.total
-    served.faults = Faults(quota_used_up=0.5)
-    with pytest.raises(Exception, match="quota"):
+    served.faults = Faults(unavailable_silent=0.2, lasting=frozenset({"unavailable_silent"}))
+    failing = [code for code in codes if served.faults.of_code(code)]
+    with pytest.raises(Exception, match=f"{len(failing)} lack"):
         run(deployment, codes=codes, refetch=True)
+    asked = Counter(served.requests.by_path)
+    assert all(asked[f"/api/eod/{code}"] >= 6 for code in codes)
     served.faults = Faults()
-    assert len(run(deployment, codes=codes, refetch=True).completed) >= 1
-    assert served.requests.by_path[f"/api/eod/{codes[0]}"] <= 2 * 3 + 2
-    assert served.requests.total > asked + 3 * len(codes)
+    assert len(run(deployment, codes=codes, refetch=True).completed) == 3
+    again = {path.rpartition("/")[2] for path, times in served.requests.by_path.items() if times > asked[path]}
+    assert again == set(failing)
 
 
 def test_the_last_window_or_none(house: House, served: Served, deployment: str) -> None:

@@ -1,15 +1,16 @@
 """The main job, end to end, through a real server, a real lake and a real warehouse."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tasks.closing_times import last_day_over
+from tasks.errors import ConfigurationError
 from tasks.extract.sample_market import CsvFolder, Faults, Served, SimulatedMarket, revisions, serve
 from tasks.window import Window
 from tests.flows.conftest import AS_OF, YEAR, House, market_frame
@@ -142,15 +143,15 @@ def test_the_scheduled_week_is_fetched_when_no_window_is_given(
 ) -> None:
     with serve(SimulatedMarket(size=5)) as market:
         house = build("scheduled", market.url)
-        began = new_york_today()
+        began = last_day_over("US", datetime.now(UTC), timedelta(hours=3))
         report = house.run(window=None, lag_days=3)
         expected = market_frame(market.market, "US", report.window)
     assert report.window.days == 10
-    assert began <= report.window.last + timedelta(days=1) <= new_york_today()
+    assert began <= report.window.last <= last_day_over("US", datetime.now(UTC), timedelta(hours=3))
     stored = house.table("prices").with_columns(pl.col("date").str.to_date())
     assert_frame_equal(stored.select("code", "date"), expected.select("code", "date"), check_dtypes=False)
 
 
-def new_york_today() -> date:
-    """The day in the zone of ETL_TIME_ZONE, if nothing is set."""
-    return datetime.now(ZoneInfo("America/New_York")).date()
+def test_a_window_of_a_backfill_has_to_be_given(house: House) -> None:
+    with pytest.raises(ConfigurationError, match=r"was given no window\. Give it one"):
+        house.run(window=None, publish=False)
