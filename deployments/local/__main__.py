@@ -69,8 +69,10 @@ def _run(options: argparse.Namespace, state: Path, programs: Programs, console: 
     with programs.to_blame():
         provision(address)
         programs.start(services.worker(address.prefect, WORK_POOL))
-        deploy(address)
+        kept = deploy(address, state)
     console.print(f"are there, {time.monotonic() - begun:.0f} s after the start")
+    if kept:
+        console.print(f"{kept} deployments have parameters or schedules that were set in the UI: they are kept.")
     console.print(greeting(address, state, programs.logs))
     while True:
         programs.check()

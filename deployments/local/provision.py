@@ -5,6 +5,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from azure.batch import models
 from azure.core.exceptions import ResourceExistsError
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 
 from azure_batch_emulator.running_emulator import Controls
 from deployments.local.address import Address
+from deployments.local.choices import kept_choices
 from deployments.local.programs import StackError
 from deployments.local.services import BATCH_ACCOUNT, BATCH_KEY, LAKE_BLOCK, PROJECT, WORK_POOL, search_path
 from prefect_azure_batch import AzureBatchCredentials
@@ -25,6 +27,7 @@ from prefect_azure_batch.storage import configure_storage
 _BLOCK = "local-batch"
 _BUNDLES = "bundles"  # a blob container for the code of ad hoc runs
 _POOL = "local"
+_DEPLOYED = "deployed.json"  # what was deployed last, by which choices of users are told
 _NODES = 2
 _SLOTS = 4
 
@@ -35,8 +38,10 @@ def provision(address: Address) -> None:
         asyncio.run(_provision(address))
 
 
-def deploy(address: Address) -> None:
-    """All of `prefect.yaml`, as anybody would. Raises StackError when that fails."""
+def deploy(address: Address, state: Path) -> int:
+    """All of `prefect.yaml`, as anybody would, but for what users chose in the UI since.
+
+    Returns in how many deployments deploying would have undone that. Raises StackError when it fails."""
     environment = {
         **os.environ,
         "PATH": search_path(),
@@ -45,9 +50,11 @@ def deploy(address: Address) -> None:
         "ETL_IMAGE": "",  # it is the work pool's
     }
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise StackError(f"`prefect deploy --all` failed:\n{(done.stderr + done.stdout).strip()[-2000:]}")
+    with kept_choices(address.prefect, state / _DEPLOYED) as kept:
+        done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise StackError(f"`prefect deploy --all` failed:\n{(done.stderr + done.stdout).strip()[-2000:]}")
+    return len(kept)
 
 
 async def _provision(address: Address) -> None:
