@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+import polars as pl
 from prefect import get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
 from prefect.runtime import flow_run
@@ -12,7 +13,8 @@ from prefect.runtime import flow_run
 from tasks.choices import StoredDataset
 from tasks.coverage.stored import wanted
 from tasks.datasets import FETCHES
-from tasks.lake import configured_lake
+from tasks.lake import Lake, SnapshotRef, configured_lake
+from tasks.lake.fetches import MISSING, last_outcomes
 from tasks.quality import report, stored, trend
 from tasks.quality.checks import Check, Limits
 from tasks.quality.report import errors, refuse
@@ -36,6 +38,8 @@ async def check_prices(window: Window) -> list[Check]:
     await acreate_table_artifact(
         [asdict(result) for result in results], key="data-quality", description=f"Checks of the prices of {window}"
     )
+    if missing := await asyncio.to_thread(_missing, lake, fetches):
+        await acreate_table_artifact(missing, key="codes-missing", description=f"Codes without an answer for {window}")
     return results
 
 
@@ -52,6 +56,11 @@ async def check_stored(
             text = "%s %s of %s: %s"
             get_run_logger().warning(text, result.severity, result.check, result.dataset, result.detail)
     return results
+
+
+def _missing(lake: Lake, fetches: Sequence[SnapshotRef]) -> list[dict[str, object]]:
+    """All of them, where the check names some."""
+    return last_outcomes(lake, fetches).filter(pl.col("outcome").is_in(MISSING)).sort("code").to_dicts()
 
 
 def _check_stored(

@@ -11,9 +11,11 @@ from typing import Literal
 import polars as pl
 
 from tasks.lake.fetches import MISSING
+from tasks.reasons import grouped
 
 Severity = Literal["error", "warning"]
 
+_TOLD = ("code", "outcome", "reason")
 _NAMED = 20  # codes or rows at most in a detail
 _JUMP = 0.5  # of a day's adjusted close, up or down
 _FEWEST_ROWS = 0.5  # per session, of what the sessions before had
@@ -69,12 +71,11 @@ def completeness(fetches: pl.DataFrame, most_silent: float = DEFAULT_LIMITS.code
     without bars though they trade."""
     missing = fetches.filter(pl.col("outcome").is_in(MISSING)).sort("code")
     share = missing.height / fetches.height if fetches.height else 0.0
-    named = [
-        f"{code} ({outcome}: {reason})" for code, outcome, reason in missing.select("code", "outcome", "reason").rows()
-    ]
+    named = grouped((code, f"{outcome}: {reason}") for code, outcome, reason in missing.select(_TOLD).iter_rows())
+    detail = f"{missing.height} missing{': ' if named else ''}{named}"[:1000]
     silent = missing.filter(pl.col("outcome") == "missing").height
     is_error = share == 1 or silent > most_silent * fetches.height
-    return Check("completeness", "error" if is_error else "warning", not named, share, 0.0, listed("missing", named))
+    return Check("completeness", "error" if is_error else "warning", not named, share, 0.0, detail)
 
 
 def freshness(latest: pl.DataFrame, expected: pl.DataFrame) -> Check:

@@ -134,7 +134,7 @@ def test_a_split_restates_the_whole_history(house: House, served: Served) -> Non
 def test_an_unknown_code_is_named(house: House, served: Served) -> None:
     known = f"{served.market.codes('US')[0]}.US"
     report = house.run([known, "NOSUCH.US"])
-    assert "NOSUCH.US (unknown" in report.summary
+    assert "1 unknown: the source does not know the code (NOSUCH.US)" in report.summary
     assert house.table("prices")["code"].unique().to_list() == [known]
 
 

@@ -113,7 +113,7 @@ def test_a_code_of_which_a_part_failed_is_missing(lake):
     store(lake, HISTORY)
     fetched(lake)
     fetch(lake, "history=00000-of-00001", ("AAPL.US", "failed"), ("IBM.US", "fetched"), hours_ago=1)
-    assert checked(lake)["completeness"].detail == "1 missing: AAPL.US (failed: so it said)"
+    assert checked(lake)["completeness"].detail == "1 missing: 1 failed: so it said (AAPL.US)"
 
 
 def test_the_last_attempt_at_a_part_counts(lake):
