@@ -1,7 +1,7 @@
 """The pool that a flow run's task goes to: it is there, or made, and fits, before a task is given to it."""
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect_azure_batch.configuration.autoscale_formulas import EVERY, FORMULAS, Limits
 from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration
@@ -71,22 +71,25 @@ def check_fits(configuration: AzureBatchJobConfiguration, pool: "models.BatchPoo
         raise ConfigurationError(f"pool_id: pool {pool.id} is being deleted; give another, or create it anew.")
     _check_slots(configuration, pool.task_slots_per_node or 1, f"pool {pool.id}")
     machine = pool.virtual_machine_configuration
-    containers = bool(machine and machine.container_configuration)
-    if configuration.image and not containers:
-        raise ConfigurationError(f"image: the nodes of pool {pool.id} do not run containers; leave image empty.")
-    if containers and not configuration.image:
-        raise ConfigurationError(f"image: the nodes of pool {pool.id} run containers only; give an image.")
+    has_containers = bool(machine and machine.container_configuration)
+    _check_image(configuration, f"pool {pool.id}", "leave image empty", "give an image", containers=has_containers)
 
 
 def _check_specification(configuration: AzureBatchJobConfiguration, specification: PoolSpecification) -> None:
     """Before a pool is made that the task could not run in."""
     _check_slots(configuration, specification.slots, "new_pool")
-    if configuration.image and not specification.containers:
-        raise ConfigurationError("image: the nodes of new_pool do not run containers; set new_pool.containers to true.")
-    if specification.containers and not configuration.image:
-        raise ConfigurationError(
-            "image: the nodes of new_pool run containers only; give an image, or set new_pool.containers to false."
-        )
+    with_image, without = "set new_pool.containers to true", "give an image, or set new_pool.containers to false"
+    _check_image(configuration, "new_pool", with_image, without, containers=specification.containers)
+
+
+def _check_image(
+    configuration: AzureBatchJobConfiguration, pool: str, with_image: str, without: str, *, containers: bool
+) -> None:
+    """`with_image` and `without` are what to do about one too many, or one that is missing."""
+    if configuration.image and not containers:
+        raise ConfigurationError(f"image: the nodes of {pool} do not run containers; {with_image}.")
+    if containers and not configuration.image:
+        raise ConfigurationError(f"image: the nodes of {pool} run containers only; {without}.")
 
 
 def _check_slots(configuration: AzureBatchJobConfiguration, slots: int, pool: str) -> None:
@@ -108,13 +111,9 @@ def _auto_pool(configuration: AzureBatchJobConfiguration, job: str) -> "models.B
         auto_pool_id_prefix=PREFIX,
         keep_alive=False,
         pool=models.BatchPoolSpecification(
-            vm_size=specification.vm_size,
-            virtual_machine_configuration=_machine(specification, configuration.registry),
-            task_slots_per_node=specification.slots,
+            **_made_of(specification, configuration.registry),
             target_dedicated_nodes=0 if spot else 1,
             target_low_priority_nodes=1 if spot else 0,
-            network_configuration=_network(specification),
-            start_task=_start_task(specification),
             metadata=[models.BatchMetadataItem(name=JOB, value=job)],
         ),
     )
@@ -127,11 +126,7 @@ def _pool(
 
     options = models.BatchPoolCreateOptions(
         id=pool,
-        vm_size=specification.vm_size,
-        virtual_machine_configuration=_machine(specification, configuration.registry),
-        task_slots_per_node=specification.slots,
-        network_configuration=_network(specification),
-        start_task=_start_task(specification),
+        **_made_of(specification, configuration.registry),
         metadata=[models.BatchMetadataItem(name="created-by", value="prefect-azure-batch")],
     )
     if specification.formula == "fixed":
@@ -146,7 +141,7 @@ def _pool(
     return options
 
 
-def _machine(specification: PoolSpecification, registry: Registry | None) -> "models.VirtualMachineConfiguration":
+def _made_of(specification: PoolSpecification, registry: Registry | None) -> dict[str, Any]:
     from azure.batch import models  # noqa: PLC0415
 
     containers = None
@@ -156,19 +151,21 @@ def _machine(specification: PoolSpecification, registry: Registry | None) -> "mo
             container_image_names=specification.prefetch or None,
             container_registries=[registry_reference(registry)] if registry else None,
         )
-    return models.VirtualMachineConfiguration(
+    machine = models.VirtualMachineConfiguration(
         image_reference=models.BatchVmImageReference(
             publisher=specification.publisher, offer=specification.offer, sku=specification.sku, version="latest"
         ),
         node_agent_sku_id=specification.node_agent,
         container_configuration=containers,
     )
-
-
-def _network(specification: PoolSpecification) -> "models.NetworkConfiguration | None":
-    from azure.batch import models  # noqa: PLC0415
-
-    return models.NetworkConfiguration(subnet_id=specification.subnet) if specification.subnet else None
+    subnet = specification.subnet
+    return {
+        "vm_size": specification.vm_size,
+        "virtual_machine_configuration": machine,
+        "task_slots_per_node": specification.slots,
+        "network_configuration": models.NetworkConfiguration(subnet_id=subnet) if subnet else None,
+        "start_task": _start_task(specification),
+    }
 
 
 def _start_task(specification: PoolSpecification) -> "models.BatchStartTask | None":
