@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from tasks.closing_times import last_day_over
 from tasks.codes import qualified
+from tasks.sessions.closing_times import last_day_over
+from tasks.sessions.trading_days import exchange_of
 from tasks.settings import load_settings
-from tasks.trading_days import exchange_of
 from tasks.window import Window
 
 

@@ -5,8 +5,8 @@ from datetime import date, datetime
 
 import polars as pl
 
-from tasks.closing_times import AsOf, last_day_over
-from tasks.trading_days import exchange_of, sessions
+from tasks.sessions.closing_times import AsOf, last_day_over
+from tasks.sessions.trading_days import exchange_of, sessions
 from tasks.window import Window
 
 SETTLING = ("fetched", "empty", "unknown")  # outcomes that settle the days that were asked for

@@ -5,9 +5,9 @@ from datetime import date, datetime
 
 import polars as pl
 
-from tasks.closing_times import AsOf, last_day_over
 from tasks.datasets import RAW_LISTINGS
 from tasks.lake import Change, Lake, SnapshotRef
+from tasks.sessions.closing_times import AsOf, last_day_over
 
 
 def listed(lake: Lake, exchange: str, day: date, as_of: AsOf) -> list[str] | None:

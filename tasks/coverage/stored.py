@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from tasks.closing_times import AsOf
 from tasks.codes import qualified
 from tasks.coverage import answers as rule
 from tasks.coverage.listings import listed
@@ -16,6 +15,7 @@ from tasks.lake import Lake, SnapshotRef
 from tasks.lake.fetches import OUTCOME, fetches_within
 from tasks.lake.retention.read_leases import read_lease
 from tasks.reasons import grouped
+from tasks.sessions.closing_times import AsOf
 from tasks.settings import Settings
 from tasks.window import Window
 

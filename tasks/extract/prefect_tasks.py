@@ -11,7 +11,6 @@ from prefect.concurrency.asyncio import rate_limit
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.runtime import flow_run
 
-from tasks.closing_times import AsOf
 from tasks.codes import qualified
 from tasks.coverage import refetches, stored
 from tasks.coverage.listings import keep_listing
@@ -29,6 +28,7 @@ from tasks.extract.wide_files.layout import Layout
 from tasks.extract.wide_files.vendor_files import ExtractedFile, extract_file
 from tasks.lake import configured_lake
 from tasks.lake.landing import Landed, Landing, Shelf
+from tasks.sessions.closing_times import AsOf
 from tasks.settings import Settings, load_settings
 from tasks.window import Window
 

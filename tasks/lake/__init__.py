@@ -9,6 +9,6 @@ reads.
 from tasks.lake.azure.credentials import LakeCredentials
 from tasks.lake.configured import configured_lake
 from tasks.lake.lake import Change, Lake, LostRaceError, open_lake
-from tasks.lake.reference import SnapshotRef
+from tasks.lake.snapshots.reference import SnapshotRef
 
 __all__ = ["Change", "Lake", "LakeCredentials", "LostRaceError", "SnapshotRef", "configured_lake", "open_lake"]

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tasks.errors import FatalError
-from tasks.lake.pointer import CURRENT, read_pointer
-from tasks.lake.reference import SnapshotRef
+from tasks.lake.snapshots.pointer import CURRENT, read_pointer
+from tasks.lake.snapshots.reference import SnapshotRef
 from tasks.lake.store import Store
 
 

@@ -18,10 +18,10 @@ from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError, ContractError
 from tasks.lake.encoding import Written, encoding
 from tasks.lake.lake import Lake, LostRaceError
-from tasks.lake.names import check_apart, check_portable
 from tasks.lake.parquet import fingerprint
-from tasks.lake.pointer import new_snapshot, read_pointer, swap_pointer
-from tasks.lake.reference import SnapshotRef
+from tasks.lake.snapshots.names import check_apart, check_portable
+from tasks.lake.snapshots.pointer import new_snapshot, read_pointer, swap_pointer
+from tasks.lake.snapshots.reference import SnapshotRef
 
 
 class AnyColumns(dy.Schema):

@@ -6,8 +6,8 @@ import polars as pl
 
 from tasks.datasets import FETCHES
 from tasks.lake.lake import Lake
-from tasks.lake.reference import SnapshotRef
 from tasks.lake.retention.read_leases import read_lease
+from tasks.lake.snapshots.reference import SnapshotRef
 from tasks.window import Window
 
 MISSING = ("missing", "unknown", "refused", "failed")  # outcomes of a code that no usable answer came for

@@ -14,9 +14,9 @@ from tasks.lake import parquet
 from tasks.lake.azure.credentials import LakeCredentials
 from tasks.lake.damage import gone_files, told
 from tasks.lake.local.store import LocalStore
-from tasks.lake.names import check_portable
-from tasks.lake.pointer import CURRENT, new_snapshot, read_pointer, swap_pointer
-from tasks.lake.reference import SnapshotRef
+from tasks.lake.snapshots.names import check_portable
+from tasks.lake.snapshots.pointer import CURRENT, new_snapshot, read_pointer, swap_pointer
+from tasks.lake.snapshots.reference import SnapshotRef
 from tasks.lake.store import Store
 from tasks.libraries import AZURE_BLOBS, require
 

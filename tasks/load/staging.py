@@ -1,4 +1,5 @@
-"""Rows into a table inside the open transaction, each way with its counts reconciled."""
+"""Rows into a table inside the open transaction, each way with its counts reconciled; and what is removed of loads that
+died, where a store does not undo that by itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from sqlalchemy.schema import CreateTable, DropTable
 from tasks.database.connection import Connection, scalar
 from tasks.database.dialects import statements
 from tasks.database.dialects.dialect import Dialect
-from tasks.database.dialects.staging_names import STAGING
+from tasks.database.dialects.staging_names import STAGING, is_private
 from tasks.errors import ContractError
 from tasks.load.load_result import LoadResult
 from tasks.window import Window
@@ -58,6 +59,17 @@ def delete_window(connection: Connection, target: sa.Table, period: str, window:
     """Deletes the rows whose period is in the window."""
     due = sa.delete(target).where(target.c[period].between(window.first, window.last))
     return LoadResult(deleted=connection.execute(due))
+
+
+def remove_abandoned_staging(connection: Connection) -> list[str]:
+    """Drops staging tables with names of their own, and returns these names.
+
+    Inside a transaction for writing, in which no load is: so none of them is in use."""
+    names = connection.fetch(connection.dialect.tables).to_series().to_list()
+    found = sorted(filter(is_private, names))
+    for name in found:
+        connection.execute(DropTable(sa.Table(name, sa.MetaData())))
+    return found
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from tasks.database.schemes import LOCK_TIMEOUT, open_connection
 from tasks.database.transaction import writing
 from tasks.datasets import Dataset
 from tasks.lake import Lake
-from tasks.load import abandoned_staging, contract, ledger, views
+from tasks.load import contract, ledger, staging, views
 from tasks.load.comparison.compare import compare
 from tasks.load.ledger import RunRow
 from tasks.load.load_result import LoadResult
@@ -91,7 +91,7 @@ class Warehouse:
 
         Returns their names. Raises LockedError, a TransientError, where one does not end within the deadline."""
         with writing(self._connection):
-            return abandoned_staging.remove_abandoned_staging(self._connection)
+            return staging.remove_abandoned_staging(self._connection)
 
 
 def open_warehouse(

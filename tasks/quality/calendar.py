@@ -5,7 +5,7 @@ from datetime import timedelta
 import polars as pl
 
 from tasks.quality.checks import Check, listed
-from tasks.trading_days import is_closed, knows, sessions
+from tasks.sessions.trading_days import is_closed, knows, sessions
 from tasks.window import Window
 
 _ALIVE = timedelta(days=14)  # that a code counts beyond its first and its last bar

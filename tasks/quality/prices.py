@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import polars as pl
 
-from tasks.closing_times import AsOf
 from tasks.datasets import PRICES
 from tasks.lake import Lake, SnapshotRef
 from tasks.lake.retention.read_leases import read_lease
 from tasks.quality import calendar, checks
 from tasks.quality.adjustment import adjustment, find_steps
 from tasks.quality.checks import Check, Limits
-from tasks.trading_days import exchange_of, last_session
+from tasks.sessions.closing_times import AsOf
+from tasks.sessions.trading_days import exchange_of, last_session
 from tasks.window import Window
 
 _SESSIONS_BEFORE = timedelta(weeks=10)  # that a window's rows are counted against

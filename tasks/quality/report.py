@@ -6,13 +6,13 @@ from typing import NoReturn
 
 import polars as pl
 
-from tasks.closing_times import AsOf
 from tasks.datasets import DATA_QUALITY
 from tasks.errors import ContractError
 from tasks.lake import Change, Lake, SnapshotRef
 from tasks.lake.fetches import last_outcomes
 from tasks.quality.checks import DEFAULT_LIMITS, Check, Limits
 from tasks.quality.prices import judge_prices
+from tasks.sessions.closing_times import AsOf
 from tasks.window import Window
 
 

@@ -19,7 +19,7 @@ from tasks.quality import checks
 from tasks.quality.checks import DEFAULT_LIMITS, Check, Limits
 from tasks.quality.coverage import coverage
 from tasks.quality.prices import judge_prices
-from tasks.trading_days import exchange_of, sessions
+from tasks.sessions.trading_days import exchange_of, sessions
 from tasks.window import Window
 
 _ALIVE = timedelta(weeks=10)

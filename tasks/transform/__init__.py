@@ -11,8 +11,9 @@ from tasks.datasets import FETCHES, RAW_PRICES
 from tasks.lake import SnapshotRef, configured_lake
 from tasks.lake.landing import Landed
 from tasks.settings import load_settings
-from tasks.transform import curate, rebuild, restatement, seams, update_measures, witnesses
+from tasks.transform import curate, rebuild, update_measures
 from tasks.transform.curate import Figures
+from tasks.transform.restatements import restatement, seams, witnesses
 from tasks.transform.vendor_values import curate as vendor
 from tasks.transform.vendor_values import measure as vendor_measure
 from tasks.transform.vendor_values.curate import FileFigures

@@ -11,7 +11,7 @@ import polars as pl
 from tasks.datasets import PRICES, RAW_PRICES
 from tasks.lake import Lake, SnapshotRef
 from tasks.lake.retention.read_leases import read_lease
-from tasks.trading_days import LONGEST_CLOSING, is_closed, sessions
+from tasks.sessions.trading_days import LONGEST_CLOSING, is_closed, sessions
 from tasks.transform.raw_bars import read_day, read_exchange
 
 _FEWEST = 10  # codes that overrule a calendar

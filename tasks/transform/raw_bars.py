@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import dataframely as dy
 import polars as pl
 
-from tasks.datasets import PRICES, QUARANTINED_PRICES, PriceRow
+from tasks.contracts.prices import PriceRow
+from tasks.datasets import PRICES, QUARANTINED_PRICES
 from tasks.transform.quarantine import reasons
 
 NONE_CLOSED = pl.DataFrame(schema={"exchange": pl.String, "day": pl.Date})

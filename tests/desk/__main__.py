@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SAMPLE = (
     "tests/tasks/test_files.py",
-    "tests/tasks/lake/test_names.py",
+    "tests/tasks/lake/snapshots/test_names.py",
     "tests/tasks/lake/local/test_shared_files.py",
     "tests/tasks/lake/conformance/test_snapshots.py",
     "tests/tasks/database/dialects/sqlite/test_dialect.py",

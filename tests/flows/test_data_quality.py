@@ -13,11 +13,11 @@ from prefect.artifacts import Artifact
 from prefect.utilities.callables import parameter_schema
 
 from flows.data_quality import Report, data_quality
-from tasks.closing_times import last_day_over
 from tasks.coverage.listings import keep_listing
 from tasks.datasets import PRICE_MEASURES, PRICES, QUALITY_RESULTS, Dataset
 from tasks.errors import ConfigurationError, ContractError
 from tasks.lake import Change, Lake, SnapshotRef, open_lake
+from tasks.sessions.closing_times import last_day_over
 from tasks.window import Window
 from tests.flows.conftest import AS_OF, YEAR, House
 

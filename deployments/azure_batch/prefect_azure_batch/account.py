@@ -10,7 +10,7 @@ from uuid import UUID
 from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration
 from prefect_azure_batch.credentials import AzureBatchCredentials
 from prefect_azure_batch.observation.observer import Observer
-from prefect_azure_batch.prefect_runs import PrefectRuns
+from prefect_azure_batch.prefect_api.runs import PrefectRuns
 from prefect_azure_batch.service.client import BatchService, open_service
 from prefect_azure_batch.service.errors import ConfigurationError
 from prefect_azure_batch.service.identifiers import job_prefix

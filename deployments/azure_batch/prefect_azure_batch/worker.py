@@ -39,9 +39,9 @@ from prefect_azure_batch.account import Account, Accounts, open_account
 from prefect_azure_batch.configuration.base_job_template import WORK_POOL_TYPE, base_job_template
 from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration
 from prefect_azure_batch.credentials import AzureBatchCredentials
-from prefect_azure_batch.prefect_calls import ask_prefect
+from prefect_azure_batch.prefect_api.calls import ask_prefect
+from prefect_azure_batch.prefect_api.runs import PrefectRuns, is_open
 from prefect_azure_batch.prefect_private import OpenWorker
-from prefect_azure_batch.prefect_runs import PrefectRuns, is_open
 from prefect_azure_batch.reconciliation.orphan_accounts import OrphanAccounts
 from prefect_azure_batch.reconciliation.reconciler import Reconciler, ReconcilingWorker
 from prefect_azure_batch.service.errors import Refused

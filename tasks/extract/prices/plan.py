@@ -8,7 +8,6 @@ from typing import Literal, Protocol
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from tasks.closing_times import AsOf
 from tasks.coverage.answers import SETTLING, to_ask
 from tasks.coverage.stored import known
 from tasks.datasets import FETCHES, RAW_PRICES, Dataset, shard_of
@@ -17,6 +16,7 @@ from tasks.extract.prices.shard import Received, fetch
 from tasks.extract.prices.shard import Source as Bars
 from tasks.extract.prices.silence import Lister, told_as_missing
 from tasks.lake import Change, Lake, SnapshotRef
+from tasks.sessions.closing_times import AsOf
 from tasks.window import Window
 
 _ROWS_PER_SHARD = 1_500_000  # about 150 MB in memory

@@ -9,13 +9,13 @@ from typing import Protocol
 
 import polars as pl
 
-from tasks.closing_times import AsOf
 from tasks.coverage.answers import due
 from tasks.coverage.listings import keep_listing, listed
 from tasks.coverage.stored import last_bars
 from tasks.errors import ConfigurationError, TransientError
 from tasks.lake import Lake
-from tasks.trading_days import exchange_of
+from tasks.sessions.closing_times import AsOf
+from tasks.sessions.trading_days import exchange_of
 from tasks.window import Window
 
 _BEFORE = 14  # days before a window, that tell of a code in it

@@ -20,7 +20,7 @@ from tasks.extract.sample_market.service.admin import in_words
 from tasks.extract.sample_market.service.server import Served, serve
 from tasks.extract.sample_market.simulation.instruments import MOST_CODES
 from tasks.extract.sample_market.simulation.simulated_market import SimulatedMarket
-from tasks.trading_days import sessions
+from tasks.sessions.trading_days import sessions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ import polars as pl
 
 from tasks.errors import ConfigurationError
 from tasks.extract.sample_market.market import BARS, Dividend, Split
-from tasks.trading_days import exchange_of
+from tasks.sessions.trading_days import exchange_of
 
 COLUMNS = ("Date", "Open", "High", "Low", "Close", "Volume", "Adj Close")
 KEPT_FILES = 16

@@ -12,7 +12,7 @@ import polars as pl
 
 from tasks.datasets import RAW_VENDOR_COLUMNS, RAW_VENDOR_ROWS, shard_of
 from tasks.errors import ContractError
-from tasks.extract.wide_files.csv_text import open_text
+from tasks.extract.wide_files.csv_files.text import open_text
 from tasks.extract.wide_files.dates_as_rows import dates_across
 from tasks.extract.wide_files.descriptions import Descriptions
 from tasks.extract.wide_files.header import Header, read_header
@@ -152,7 +152,7 @@ def open_wide_file(path: Path, layout: Layout, today: date) -> WideFile:
 
 def _open_excel(path: Path, layout: Layout) -> Sheet:
     require(EXCEL, "An Excel workbook")
-    from tasks.extract.wide_files.excel import open_excel  # noqa: PLC0415 - only who has one needs its library
+    from tasks.extract.wide_files.excel_files.sheets import open_excel  # noqa: PLC0415 - only who has one needs its library
 
     return open_excel(path, layout)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tasks.lake.pointer import CURRENT
+from tasks.lake.snapshots.pointer import CURRENT
 from tasks.lake.store import Entry
 from tasks.retention_period import check_retention
 

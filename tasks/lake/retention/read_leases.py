@@ -21,7 +21,7 @@ from tasks.datasets import Dataset
 from tasks.errors import EtlError, TransientError
 from tasks.lake.damage import damaged, gone_files
 from tasks.lake.lake import Lake
-from tasks.lake.reference import SnapshotRef
+from tasks.lake.snapshots.reference import SnapshotRef
 from tasks.lake.store import Store
 
 LEASE = timedelta(minutes=10)

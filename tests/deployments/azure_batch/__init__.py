@@ -10,7 +10,7 @@ Of Prefect's contract
 - an exception after `started()` leaves the run Running: `observation/test_observer`
 - exit code 0 says nothing: `observation/test_reporter`; a failure without one is no success: `service/test_diagnosis`
 - `propose_state` raises a BaseException; final, paused, rescheduled and cancelled runs are marked Crashed:
-  `test_prefect_runs`
+  `prefect_api/test_runs`
 - nothing is adopted after a restart: `reconciliation/test_reconciler`
 - too many submissions at once starve Prefect's client: `submission/test_concurrency`
 - cancelled while it waits, requeued after preemption: `test_flow_runs`; requeued and executed again: `batch_launcher`

@@ -16,7 +16,7 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Pending, Running
 
-from prefect_azure_batch.prefect_runs import PrefectRuns
+from prefect_azure_batch.prefect_api.runs import PrefectRuns
 from prefect_azure_batch.service.identifiers import Infrastructure
 from tests.deadline import until
 from tests.deployments.azure_batch.stage import FOREVER, PATIENCE, Stage, abandon, new_worker

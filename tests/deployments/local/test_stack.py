@@ -20,7 +20,7 @@ from azure.storage.blob import ContainerClient
 
 from deployments.local.services import AZURITE_ACCOUNT, AZURITE_KEY, BATCH_ACCOUNT, BATCH_KEY, Ports
 from tasks.extract.sample_market import SimulatedMarket
-from tasks.trading_days import sessions
+from tasks.sessions.trading_days import sessions
 from tasks.window import Window
 from tests.deadline import until
 from tests.deployments.local.stack import Stack, alive, begun, free_ports, running

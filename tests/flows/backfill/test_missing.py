@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 
 from flows.backfill import backfill
-from tasks.closing_times import AsOf
 from tasks.coverage import refetches
 from tasks.coverage.listings import keep_listing, listed
 from tasks.coverage.stored import Missing, Wanted, missing, stored_codes, verdicts
@@ -18,7 +17,8 @@ from tasks.errors import ConfigurationError
 from tasks.extract.sample_market import Faults, Served, SimulatedMarket, serve
 from tasks.lake import Change, Lake, SnapshotRef, open_lake
 from tasks.lake.fetches import count_outcomes
-from tasks.transform.seams import seams
+from tasks.sessions.closing_times import AsOf
+from tasks.transform.restatements.seams import seams
 from tasks.window import Window
 from tests.flows.conftest import House, market_frame
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.closing_times import AsOf
 from tasks.coverage.stored import spans, stored_codes
 from tasks.datasets import FETCHES, PRICE_MEASURES, PRICES, RAW_PRICES
 from tasks.extract.http import Answer
@@ -19,10 +18,11 @@ from tasks.extract.sample_market.service.encoding import bars_body
 from tasks.lake import Lake, open_lake
 from tasks.load.changes import changes
 from tasks.load.warehouse import open_warehouse
+from tasks.sessions.closing_times import AsOf
 from tasks.transform.curate import Figures, curate
-from tasks.transform.restatement import restated
+from tasks.transform.restatements.restatement import restated
+from tasks.transform.restatements.witnesses import unwitnessed
 from tasks.transform.update_measures import update_measures
-from tasks.transform.witnesses import unwitnessed
 from tasks.window import Window
 from tests.flows.living_source.exchange import EXCHANGE, Exchange
 

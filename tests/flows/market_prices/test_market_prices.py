@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tasks.closing_times import last_day_over
 from tasks.errors import ConfigurationError
 from tasks.extract.sample_market import CsvFolder, Faults, Served, SimulatedMarket, revisions, serve
+from tasks.sessions.closing_times import last_day_over
 from tasks.window import Window
 from tests.flows.conftest import AS_OF, YEAR, House, market_frame
 

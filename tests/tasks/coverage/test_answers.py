@@ -8,9 +8,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tasks.closing_times import AsOf, last_day_over, last_session_over
 from tasks.coverage.answers import missing
-from tasks.trading_days import sessions
+from tasks.sessions.closing_times import AsOf, last_day_over, last_session_over
+from tasks.sessions.trading_days import sessions
 from tasks.window import Window
 
 DELAY = timedelta(hours=3)

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.quality import checks
 from tasks.quality.adjustment import adjustment, find_steps
-from tasks.trading_days import sessions
+from tasks.sessions.trading_days import sessions
 
 DAYS = sessions("US", date(2024, 1, 2), date(2024, 3, 28))
 LIMIT = checks.DEFAULT_LIMITS.adjustment

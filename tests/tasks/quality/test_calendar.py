@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from tasks.quality.calendar import find_off_session, lacking, off_session
-from tasks.trading_days import sessions
+from tasks.sessions.trading_days import sessions
 from tasks.window import Window
 
 WINDOW = Window(first=date(2024, 2, 5), last=date(2024, 2, 16))

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.datasets import FETCHES, PRICE_MEASURES, RAW_PRICES
 from tasks.lake import Lake, open_lake
-from tasks.trading_days import exchange_of, sessions
+from tasks.sessions.trading_days import exchange_of, sessions
 from tasks.transform.closed_days import closed_days
 from tasks.transform.curate import Figures, curate
 from tasks.transform.update_measures import update_measures

@@ -36,7 +36,7 @@ from prefect_azure_batch.configuration.variable_types import (
     are_references,
 )
 from prefect_azure_batch.credentials import AzureBatchCredentials
-from prefect_azure_batch.prefect_calls import ask_prefect
+from prefect_azure_batch.prefect_api.calls import ask_prefect
 from prefect_azure_batch.service.errors import ConfigurationError
 from prefect_azure_batch.settings import WorkerSettings
 

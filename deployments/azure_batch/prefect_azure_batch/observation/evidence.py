@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from batch_launcher.attempts import LABEL, parse_task_id
 from prefect_azure_batch.decision import Run
-from prefect_azure_batch.prefect_runs import retries_in_process, status
+from prefect_azure_batch.prefect_api.runs import retries_in_process, status
 from prefect_azure_batch.service.identifiers import Infrastructure
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from prefect_azure_batch.decision import Do, decide
 from prefect_azure_batch.observation.evidence import evidence_of
 from prefect_azure_batch.observation.observed_task import ObservedTask
 from prefect_azure_batch.observation.reporter import Reporter
-from prefect_azure_batch.prefect_runs import PrefectRuns
+from prefect_azure_batch.prefect_api.runs import PrefectRuns
 from prefect_azure_batch.service.client import BatchService, stamp
 from prefect_azure_batch.service.diagnosis import gone, held, job_ended, lower
 from prefect_azure_batch.service.errors import AzureBatchError, Refused

@@ -10,7 +10,7 @@ from prefect_azure_batch.decision import Do, Patience, Status, Task
 from prefect_azure_batch.observation.broken_nodes import find_broken
 from prefect_azure_batch.observation.observed_task import ObservedTask
 from prefect_azure_batch.observation.task_output import last_lines, show_output
-from prefect_azure_batch.prefect_runs import PrefectRuns, status
+from prefect_azure_batch.prefect_api.runs import PrefectRuns, status
 from prefect_azure_batch.service.client import BatchService
 from prefect_azure_batch.service.diagnosis import Diagnosis, Reason, why_waiting
 from prefect_azure_batch.service.errors import Refused

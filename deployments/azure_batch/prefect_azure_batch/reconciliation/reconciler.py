@@ -15,7 +15,7 @@ from prefect_azure_batch.configuration.job_configuration import AzureBatchJobCon
 from prefect_azure_batch.decision import Do, Task, decide
 from prefect_azure_batch.observation.evidence import attempt_at, evidence_of, infrastructure_of
 from prefect_azure_batch.observation.reporter import patience
-from prefect_azure_batch.prefect_runs import PrefectRuns
+from prefect_azure_batch.prefect_api.runs import PrefectRuns
 from prefect_azure_batch.reconciliation.clean_up import CleanUp
 from prefect_azure_batch.reconciliation.orphan_accounts import OrphanAccounts
 from prefect_azure_batch.reconciliation.orphans import is_orphan, one_by_one

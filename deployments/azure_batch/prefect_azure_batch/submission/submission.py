@@ -12,8 +12,8 @@ import httpx
 from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration
 from prefect_azure_batch.observation.observed_task import ObservedTask
 from prefect_azure_batch.observation.observer import Observer
-from prefect_azure_batch.prefect_calls import ask_prefect
-from prefect_azure_batch.prefect_runs import PrefectRuns
+from prefect_azure_batch.prefect_api.calls import ask_prefect
+from prefect_azure_batch.prefect_api.runs import PrefectRuns
 from prefect_azure_batch.service.client import BatchService
 from prefect_azure_batch.service.errors import AzureBatchError
 from prefect_azure_batch.service.identifiers import Infrastructure, task_id

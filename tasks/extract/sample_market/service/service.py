@@ -18,7 +18,7 @@ from tasks.extract.sample_market.service import encoding
 from tasks.extract.sample_market.service.accounts import BULK, EOD, USER, Account, Accounts
 from tasks.extract.sample_market.service.bulk import Record, bar_record, dividend_records, split_records
 from tasks.extract.sample_market.service.query import BulkQuery, EodQuery, Format, RefusedError
-from tasks.trading_days import last_session
+from tasks.sessions.trading_days import last_session
 
 CODES_AT_A_TIME = 20  # of a bulk answer, between which others are served
 

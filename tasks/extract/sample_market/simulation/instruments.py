@@ -6,7 +6,7 @@ from itertools import permutations
 
 from tasks.errors import ConfigurationError
 from tasks.extract.sample_market.simulation.randomness import key, units
-from tasks.trading_days import exchange_of
+from tasks.sessions.trading_days import exchange_of
 
 FIRST_DAY = date(2000, 1, 3)
 WELL_KNOWN = ("AAPL", "MSFT", "AMZN", "TSLA", "VTI")

@@ -19,7 +19,7 @@ from tasks.extract.sample_market.simulation.instruments import (
     instrument,
 )
 from tasks.extract.sample_market.simulation.randomness import Floats, Integers, fields, series
-from tasks.trading_days import sessions
+from tasks.sessions.trading_days import sessions
 
 KEPT_HISTORIES = 32  # of 100 KB each
 

@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 from prefect.states import AwaitingRetry, Cancelling, Completed, Running
 
 from azure_batch_emulator.running_emulator import running_emulator
-from prefect_azure_batch.prefect_runs import PrefectRuns
+from prefect_azure_batch.prefect_api.runs import PrefectRuns
 from prefect_azure_batch.service.identifiers import Infrastructure
 from tests.deployments.azure_batch.stage import (
     FOREVER,

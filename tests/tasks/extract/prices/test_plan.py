@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from tasks.closing_times import AsOf
 from tasks.codes import qualified
 from tasks.datasets import FETCHES, RAW_PRICES, Dataset
 from tasks.errors import AuthenticationError, ConfigurationError, EtlError, QuotaExhausted, TransientError
@@ -21,6 +20,7 @@ from tasks.extract.prices.eodhd import Eodhd
 from tasks.extract.prices.plan import Extracted, Part, Shard, extract, plan, raise_if_down, raw_folder
 from tasks.extract.sample_market import Accounts, Faults, Plan, Served, SimulatedMarket, serve
 from tasks.lake import Lake, open_lake
+from tasks.sessions.closing_times import AsOf
 from tasks.window import Window
 from tests.tasks.extract.conftest import AS_OF
 

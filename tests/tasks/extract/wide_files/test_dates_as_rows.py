@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import ContractError
-from tasks.extract.wide_files.csv_text import open_text
+from tasks.extract.wide_files.csv_files.text import open_text
 from tasks.extract.wide_files.dates_as_rows import dates_across
 from tasks.extract.wide_files.layout import Layout
-from tests.tasks.extract.wide_files.test_excel import excel
+from tests.tasks.extract.wide_files.excel_files.test_sheets import excel
 from tests.tasks.extract.wide_files.test_wide_file import dates_of, read, rows_of
 
 DAYS = [date(2024, 1, 31), date(2024, 2, 1)]

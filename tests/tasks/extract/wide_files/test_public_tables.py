@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.tasks.extract.wide_files.test_excel import Workbook
+from tests.tasks.extract.wide_files.excel_files.test_sheets import Workbook
 from tests.tasks.extract.wide_files.test_wide_file import TODAY, dates_of, read
 
 DICE = random.Random(20)

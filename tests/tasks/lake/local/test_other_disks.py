@@ -12,7 +12,7 @@ from tasks.lake import Lake, open_lake
 from tasks.lake.exports import publish_export, read_export
 from tasks.lake.landing import Landing
 from tasks.lake.local.store import LocalStore
-from tasks.lake.names import check_portable
+from tasks.lake.snapshots.names import check_portable
 from tests.other_disks import exfat, ntfs
 from tests.tasks.lake.examples import READINGS, change, readings
 

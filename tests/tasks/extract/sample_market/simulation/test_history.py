@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tasks.extract.sample_market import Dividend, SimulatedMarket, Split
-from tasks.trading_days import last_session
+from tasks.sessions.trading_days import last_session
 
 AS_OF = date(2024, 6, 28)
 

@@ -9,7 +9,7 @@ import pytest
 from tasks.errors import ConfigurationError
 from tasks.extract.sample_market import SimulatedMarket
 from tasks.extract.sample_market.market import BARS
-from tasks.trading_days import sessions
+from tasks.sessions.trading_days import sessions
 
 START, AS_OF = date(2000, 1, 3), date(2024, 6, 28)
 

@@ -9,7 +9,7 @@ from datetime import date
 import polars as pl
 
 from tasks.lake import Lake
-from tasks.transform.restatement import answers_by_shard, digit, newer
+from tasks.transform.restatements.restatement import answers_by_shard, digit, newer
 from tasks.window import Window
 
 _FALLEN = 2  # times, since which the last price shows less than the highest

@@ -9,7 +9,7 @@ import fastexcel
 import polars as pl
 
 from tasks.errors import ContractError
-from tasks.extract.wide_files.formulas import UNREADABLE, uncomputed_formulas
+from tasks.extract.wide_files.excel_files.formulas import UNREADABLE, uncomputed_formulas
 from tasks.extract.wide_files.layout import Layout
 from tasks.extract.wide_files.sheet import Grid
 

@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import AwaitingRetry, Completed, Crashed, Failed, InfrastructurePending, Pending, Running, Scheduled
 
 from batch_launcher.exit_codes import ExitCode
-from prefect_azure_batch.prefect_runs import PrefectRuns
+from prefect_azure_batch.prefect_api.runs import PrefectRuns
 from tests.deployments.azure_batch.batch_launcher.flow_runs import FlowRuns
 from tests.deployments.azure_batch.stage import KILLED, SETTINGS_HERE, new_worker, queued, submit, until
 

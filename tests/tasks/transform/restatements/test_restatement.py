@@ -9,8 +9,8 @@ import pytest
 from tasks.datasets import PRICES, shard_of
 from tasks.extract.sample_market import SimulatedMarket
 from tasks.lake import Lake, open_lake
-from tasks.transform.restatement import restated
-from tasks.transform.witnesses import unwitnessed
+from tasks.transform.restatements.restatement import restated
+from tasks.transform.restatements.witnesses import unwitnessed
 from tasks.window import Window
 from tests.tasks.transform.examples import curated, market_rows, outcomes, raw_row, raw_rows, receive
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from tasks.errors import ConfigurationError
-from tasks.trading_days import exchange_of, last_session, session_count, sessions
+from tasks.sessions.trading_days import exchange_of, last_session, session_count, sessions
 
 REAL_PRICES = Path(__file__).parents[3] / "shared" / "data" / "prices"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from tasks.trading_days import LONGEST_CLOSING, sessions
+from tasks.sessions.trading_days import LONGEST_CLOSING, sessions
 from tasks.window import Window
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tasks.errors import ContractError
-from tasks.extract.wide_files.encoding import decode_error
+from tasks.extract.wide_files.csv_files.encoding import decode_error
 
 _LONGEST_LINE = 16 << 20  # characters, and bytes: of a header of 16,000 columns it is one
 _QUOTED = r'(?:^|(?<={}))"(?:[^"]|"")*"'  # a cell, behind the separator

@@ -3,8 +3,8 @@
 import secrets
 from datetime import datetime, timedelta
 
-from tasks.lake.names import check_apart
-from tasks.lake.reference import SnapshotRef
+from tasks.lake.snapshots.names import check_apart
+from tasks.lake.snapshots.reference import SnapshotRef
 from tasks.lake.store import Store
 
 CURRENT = "_current.json"

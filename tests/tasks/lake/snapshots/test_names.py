@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tasks.errors import ConfigurationError
 from tasks.lake import Lake, open_lake
 from tasks.lake.exports import EXPORTS, publish_export, read_export
-from tasks.lake.names import check_portable
+from tasks.lake.snapshots.names import check_portable
 from tests.tasks.lake.examples import READINGS, change, readings
 
 ROWS = pl.DataFrame({"n": [1, 2]})

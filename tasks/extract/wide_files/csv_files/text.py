@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 from tasks.errors import ContractError
-from tasks.extract.wide_files.encoding import decode_error, find_encoding
+from tasks.extract.wide_files.csv_files.encoding import decode_error, find_encoding
+from tasks.extract.wide_files.csv_files.quotes import Lines, check_quotes
 from tasks.extract.wide_files.header import count_dates
 from tasks.extract.wide_files.layout import SEPARATORS, Layout, Separator
-from tasks.extract.wide_files.quotes import Lines, check_quotes
 from tasks.extract.wide_files.sheet import Grid
 
 _BLOCK = 16 << 20  # bytes of the file that are parsed at once
