@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from tests.beside import BESIDE
 from tests.servers.prefect_server import prefect_server, used_here
 
 set_hypothesis_home_dir(Path(__file__).parents[1] / ".cache" / "hypothesis")
@@ -16,7 +17,7 @@ set_hypothesis_home_dir(Path(__file__).parents[1] / ".cache" / "hypothesis")
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-REAL_PRICES = Path(__file__).parents[2] / "shared" / "data" / "prices"
+REAL_PRICES = BESIDE / "prices"
 
 
 @pytest.fixture(autouse=True)

@@ -19,10 +19,11 @@ from prefect.states import Completed
 
 from prefect_azure_batch import AzureBatchWorker
 from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration
+from tests.beside import BESIDE
 from tests.deadline import until
 from tests.deployments.deployed import PROJECT, WORK_POOL, deploy, work_pool
 
-SCHEMA = PROJECT.parent / "shared" / "data" / "prefect.yaml.schema.json"
+SCHEMA = BESIDE / "prefect.yaml.schema.json"
 FILE = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))
 ENTRIES = {entry["name"]: entry for entry in FILE["deployments"]}
 Deployed = dict[str, dict[str, Any]]

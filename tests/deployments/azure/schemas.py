@@ -3,16 +3,16 @@
 import functools
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import referencing
 import referencing.jsonschema
 
+from tests.beside import BESIDE
 from tests.deployments.azure.arm.resources import Resource
 
-FOLDER = Path(__file__).parents[4] / "shared" / "data" / "arm_schemas"
+FOLDER = BESIDE / "arm_schemas"
 Schema = dict[str, Any]
 
 

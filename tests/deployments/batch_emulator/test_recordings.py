@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from azure_batch_emulator.running_emulator import Emulator, running_emulator
+from tests.beside import BESIDE
 from tests.deployments.batch_emulator.signing import SharedKey
 
-RECORDINGS = Path(__file__).parents[4] / "shared" / "data" / "azure_batch" / "recordings.json"
+RECORDINGS = BESIDE / "azure_batch" / "recordings.json"
 HEADERS = ("ETag", "Last-Modified", "DataServiceId", "Location", "Content-Type", "request-id", "DataServiceVersion")
 STATES = ("state", "allocationState")
 

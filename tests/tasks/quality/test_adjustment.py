@@ -1,7 +1,6 @@
 """Splits and dividends that the prices show pass; adjusted closes that they do not explain are told."""
 
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -9,11 +8,12 @@ import pytest
 from tasks.quality import checks
 from tasks.quality.adjustment import adjustment, find_steps
 from tasks.sessions.trading_days import sessions
+from tests.beside import BESIDE
 
 DAYS = sessions("US", date(2024, 1, 2), date(2024, 3, 28))
 LIMIT = checks.DEFAULT_LIMITS.adjustment
 EVENT = 30  # the position of the day on which something happens
-REAL = Path(__file__).parents[4] / "shared" / "data" / "prices"
+REAL = BESIDE / "prices"
 
 
 def prices(factor: float, close: float = 1.0, decimals: int = 4) -> pl.DataFrame:

@@ -1,13 +1,13 @@
 from datetime import date, timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
 
 from tasks.errors import ConfigurationError
 from tasks.sessions.trading_days import exchange_of, last_session, session_count, sessions
+from tests.beside import BESIDE
 
-REAL_PRICES = Path(__file__).parents[3] / "shared" / "data" / "prices"
+REAL_PRICES = BESIDE / "prices"
 
 
 @pytest.mark.skipif(not REAL_PRICES.is_dir(), reason="no folder of real prices beside the project")

@@ -8,6 +8,7 @@ import pytest
 
 from tasks.errors import ConfigurationError
 from tasks.extract.sample_market import CsvFolder, serve
+from tests.beside import BESIDE
 
 HEAD = "Date,Open,High,Low,Close,Volume,Adj Close\n"
 
@@ -89,7 +90,7 @@ def test_a_file_that_is_no_prices_is_named(tmp_path: Path, text: str, message: s
         CsvFolder(tmp_path)
 
 
-REAL_PRICES = Path(__file__).parents[5] / "shared" / "data" / "prices"
+REAL_PRICES = BESIDE / "prices"
 
 
 @pytest.mark.skipif(not REAL_PRICES.is_dir(), reason="no folder of real prices beside the project")

@@ -1,15 +1,15 @@
 """`$filter`: which clauses are understood, what they choose, and which are refused."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from azure_batch_emulator.protocol.errors import BatchError
 from azure_batch_emulator.protocol.odata.filter_properties import FILTERS
 from azure_batch_emulator.protocol.odata.predicates import parse_filter
+from tests.beside import BESIDE
 
-TABLE = Path(__file__).parents[6] / "shared" / "data" / "azure_batch" / "odata_filters.json"
+TABLE = BESIDE / "azure_batch" / "odata_filters.json"
 TASKS = [
     {"id": "alpha-1", "state": "active", "lastModified": "2026-03-02T10:00:00Z", "executionInfo": {}},
     {

@@ -1,15 +1,15 @@
 """Bodies against the SDK's models: what is accepted, in which form, and what is refused with which code."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from azure_batch_emulator.protocol.errors import BatchError
 from azure_batch_emulator.protocol.routes import ROUTES
 from azure_batch_emulator.protocol.validation.bodies import model_properties, validated, validated_tasks
+from tests.beside import BESIDE
 
-DATA = Path(__file__).parents[6] / "shared" / "data" / "azure_batch"
+DATA = BESIDE / "azure_batch"
 POOL = {"id": "p", "vmSize": "standard_d2_v2"}
 TASK = {"id": "t", "commandLine": "true"}
 

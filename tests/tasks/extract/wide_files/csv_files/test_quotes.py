@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import ContractError
+from tests.beside import BESIDE
 from tests.tasks.extract.wide_files.test_wide_file import read, rows_of
 
 HEADER = "ISIN,Name,2024-01-30,2024-01-31\n"
-SAMPLES = Path(__file__).parents[5] / "shared" / "data" / "vendor_files"
+SAMPLES = BESIDE / "vendor_files"
 
 
 @pytest.mark.parametrize(
