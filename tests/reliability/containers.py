@@ -13,12 +13,13 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed, Running
 
 from azure_batch_emulator.running_emulator import Emulator
 from batch_launcher.attempts import parse_task_id
+from tests.servers.patient import patient_client
 
 _LOOK = 0.3
 _WORKS = 2.0  # seconds
@@ -39,7 +40,10 @@ class Containers:
 
     async def live(self) -> None:
         """Goes on until it is cancelled."""
-        async with get_client() as prefect, httpx.AsyncClient(base_url=self._emulator.endpoint, timeout=60) as admin:
+        async with (
+            patient_client() as prefect,
+            httpx.AsyncClient(base_url=self._emulator.endpoint, timeout=60) as admin,
+        ):
             while True:
                 await self._look(prefect, admin)
                 await asyncio.sleep(_LOOK)

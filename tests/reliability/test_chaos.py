@@ -14,39 +14,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-    WorkPoolFilter,
-    WorkPoolFilterName,
-)
-from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun, State
-from prefect.exceptions import ObjectNotFound
-from prefect.states import AwaitingRetry, Cancelling, Failed
+from prefect.client.schemas.objects import FlowRun
 
 from azure_batch_emulator.running_emulator import running_emulator
 from tests.deployments.azure_batch.stage import Stage, create_pool, make_stage
 from tests.reliability.containers import Containers
+from tests.reliability.runs import ENDLESS, PATIENCE, SEED, SETTINGS, all_runs, check, count_open, start, state_of
+from tests.reliability.users import live_through
+from tests.servers.patient import patient_client
 from tests.servers.postgres import running_postgres
 from tests.servers.prefect_on_postgres import prefect_on_postgres
 
-SEED = 20260101
 # 500 in all. Each costs Prefect's server, which has one core, some twenty calls.
 WITH_FAULTS, WITH_KILLS, WITH_RIVALS = 200, 100, 200
-WITH_USERS, CHANGES_OF_MIND, LIMIT = 40, 120, 4
-PATIENCE = 900
-# Not as hasty as other tests: what hundreds of runs ask of Prefect is what takes the time.
-SETTINGS = {
-    "POLL_SECONDS": "1",
-    "IDLE_POLL_SECONDS": "2",
-    "REASON_SECONDS": "30",
-    "RECONCILE_SECONDS": "5",
-    "ORPHAN_SECONDS": "10",
-    "PREFECT_WORKER_QUERY_SECONDS": "2",
-    "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
-}
+WITH_USERS, CHANGES_OF_MIND = 16, 80
 ALL_WAYS = [
     {"kind": "throttled", "rate": 0.04},
     {"kind": "throttled", "rate": 0.02, "retry_after": 1},
@@ -121,52 +102,9 @@ def test_two_workers_compete(stage):
         ordeal(stage, WITH_RIVALS)
 
 
-def test_users_cancel_delete_force_and_retry_while_two_workers_have_a_limit(stage):
-    """No slot is lost, no worker ends, none of the runs goes on without an end, and no task stays behind."""
-    with stage.worker(limit=LIMIT, **SETTINGS) as one, stage.worker(limit=LIMIT, **SETTINGS) as two:
-        asyncio.run(_change_minds(stage))
-        assert (one.poll(), two.poll()) == (None, None)
-
-
-async def _change_minds(stage: Stage) -> None:
-    containers = Containers(stage.emulator)
-    deployment = stage.deploy("hello", cancel_grace=2, env={"EMULATOR_SIMULATE_SECONDS": str(10**6)})
-    living = asyncio.create_task(containers.live())
-    chance = random.Random(SEED)
-    try:
-        async with get_client() as client, asyncio.timeout(PATIENCE):
-            containers.well |= (runs := await _start(deployment, WITH_USERS))
-            for _ in range(CHANGES_OF_MIND):
-                await _change(client, chance, chance.choice(sorted(runs)))
-                await asyncio.sleep(chance.uniform(0, 0.5))  # at any moment of their lives
-            # As many as have a place at once: where one was lost, they would wait for ever.
-            containers.well |= (last := await _start(deployment, 2 * LIMIT))
-            while await _open(client, stage) or _living_tasks(stage):
-                await asyncio.sleep(1)  # polled, with a deadline
-                _check([living])
-            ends = [_state(await client.read_flow_run(run)).name for run in last]
-            assert ends == ["Completed"] * len(last)
-    finally:
-        living.cancel()
-        await asyncio.gather(living, return_exceptions=True)
-
-
-def _living_tasks(stage: Stage) -> list[str]:
-    jobs = stage.emulator.admin("state?tasks=1000")["jobs"]
-    return [task["id"] for job in jobs for task in job["tasks"] if task["state"] != "completed"]
-
-
-async def _change(client: PrefectClient, chance: random.Random, run: UUID) -> None:
-    with suppress(ObjectNotFound):
-        state = _state(await client.read_flow_run(run))
-        if state.is_final():
-            await client.set_flow_run_state(run, AwaitingRetry(), force=True)
-        elif (wish := chance.random()) < 0.5:
-            await client.set_flow_run_state(run, Cancelling())
-        elif wish < 0.9:
-            await client.set_flow_run_state(run, Failed(message="by hand"), force=True)
-        else:
-            await client.delete_flow_run(run)
+def test_users_cancel_delete_force_and_retry_while_workers_with_a_limit_stay_or_run_once(stage):
+    story = live_through(stage, lambda story: story.changes.total() < CHANGES_OF_MIND, WITH_USERS)
+    assert story.ran_once
 
 
 def ordeal(
@@ -178,12 +116,12 @@ def ordeal(
     """Starts so many runs, and holds them to the demands when all have ended; a tenth of their tasks is killed."""
     begin = time.monotonic()
     killed, runs, containers = asyncio.run(_live_through(stage, count, list(faults), actor))
-    states = Counter(_state(run).name for run in runs)
+    states = Counter(state_of(run).name for run in runs)
     sys.stderr.write(
         f"{count} runs: {dict(states)} in {time.monotonic() - begin:.0f} s, {stage.emulator.admin('calls')}\n"
     )
     assert len(runs) == count
-    wrong = [run.id for run in runs if (_state(run).name == "Crashed") != (run.id in killed)]
+    wrong = [run.id for run in runs if (state_of(run).name == "Crashed") != (run.id in killed)]
     assert [stage.states(run) for run in wrong] == []
     assert states == {"Completed": count - len(killed), "Crashed": len(killed)}
     assert not containers.twice
@@ -197,65 +135,26 @@ async def _live_through(
     actor: Callable[[], Coroutine[Any, Any, None]] | None,
 ) -> tuple[set[UUID], list[FlowRun], Containers]:
     containers = Containers(stage.emulator)
-    well = stage.deploy("hello", env={"EMULATOR_SIMULATE_SECONDS": str(10**6)})  # until the container ends it
+    well = stage.deploy("hello", env=ENDLESS)
     killed = stage.deploy("killed", env={"EMULATOR_SIMULATE_SECONDS": "60", "EMULATOR_SIMULATE_EXIT_CODE": "137"})
     stage.emulator.admin("faults", faults)
     actors = [asyncio.create_task(containers.live())]
     actors += [asyncio.create_task(actor())] if actor else []
     try:
-        containers.well |= await _start(well, count - count // 10)
-        victims = await _start(killed, count // 10)
-        async with get_client() as client, asyncio.timeout(PATIENCE):
-            while await _open(client, stage):
+        containers.well |= await start(well, count - count // 10)
+        victims = await start(killed, count // 10)
+        async with patient_client() as client, asyncio.timeout(PATIENCE):
+            while await count_open(client, stage):
                 await asyncio.sleep(1)  # polled, with a deadline
-                _check(actors)
+                check(actors)
     except TimeoutError:
-        left = [(run.id, run.state, run.infrastructure_pid) for run in await _runs(stage) if not _state(run).is_final()]
+        left = [
+            (run.id, run.state, run.infrastructure_pid) for run in await all_runs(stage) if not state_of(run).is_final()
+        ]
         raise AssertionError(f"after {PATIENCE} s {len(left)} have not ended: {left[:5]}") from None
     finally:
         for task in actors:
             task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*actors, return_exceptions=True)
-    return victims, await _runs(stage), containers
-
-
-async def _open(client: PrefectClient, stage: Stage) -> int:
-    """How many have not ended."""
-    pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[stage.work_pool]))
-    types = FlowRunFilterStateType(not_any_=list(TERMINAL_STATES))
-    runs = FlowRunFilter(state=FlowRunFilterState(type=types))
-    return await client.count_flow_runs(work_pool_filter=pool, flow_run_filter=runs)
-
-
-def _check(actors: Sequence["asyncio.Task[None]"]) -> None:
-    for task in actors:
-        if task.done():
-            task.result()
-
-
-async def _start(deployment: UUID, count: int) -> set[UUID]:
-    gate = asyncio.Semaphore(8)
-
-    async def one() -> UUID:
-        async with gate:
-            return (await client.create_flow_run_from_deployment(deployment)).id
-
-    async with get_client() as client:
-        return set(await asyncio.gather(*(one() for _ in range(count))))
-
-
-async def _runs(stage: Stage) -> list[FlowRun]:
-    pool = WorkPoolFilter(name=WorkPoolFilterName(any_=[stage.work_pool]))
-    found: dict[UUID, FlowRun] = {}
-    async with get_client() as client:
-        while True:
-            page = await client.read_flow_runs(work_pool_filter=pool, limit=200, offset=len(found))
-            found |= {run.id: run for run in page}
-            if len(page) < 200:
-                return list(found.values())
-
-
-def _state(run: FlowRun) -> State[Any]:
-    assert run.state
-    return run.state
+    return victims, await all_runs(stage), containers

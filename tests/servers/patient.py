@@ -6,6 +6,7 @@ import time
 
 import httpx
 from prefect.client.orchestration import PrefectClient
+from prefect.settings import PREFECT_API_URL
 
 _DEADLINE = 300.0
 _PAUSE = 0.2  # polled, with a deadline
@@ -31,5 +32,6 @@ class AsyncPatient(httpx.AsyncHTTPTransport):
         return answer
 
 
-def patient_client(url: str) -> PrefectClient:
-    return PrefectClient(url, httpx_settings={"transport": AsyncPatient()})
+def patient_client(url: str = "") -> PrefectClient:
+    """Of the server at this URL, or of the one in use."""
+    return PrefectClient(url or PREFECT_API_URL.value(), httpx_settings={"transport": AsyncPatient()})

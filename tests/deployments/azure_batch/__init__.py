@@ -6,7 +6,9 @@ Of Prefect's contract
   `prepare_for_flow_run` that is masked: `configuration/test_job_configuration`
 - an early return voids `--limit` and `--run-once`; an ad hoc run has no identifier; `kill_infrastructure` is not
   reached; clean-up is done one at a time; a run is submitted again under the same id: `test_worker`
-- a deleted flow run, a deleted deployment, or a Prefect that is away, ends the worker: `test_worker`
+- a deleted flow run, a deleted deployment, or a Prefect that is away, ends the worker: `test_worker`; an error of the
+  moment crashes a run, or one of `.submit()` stays Pending when it cannot be uploaded: `ad_hoc_runs/test_preparation`
+- `prefect deploy` stores in clear what it resolves: `configuration/test_named_blocks`
 - an exception after `started()` leaves the run Running: `observation/test_observer`
 - exit code 0 says nothing: `observation/test_reporter`; a failure without one is no success: `service/test_diagnosis`
 - `propose_state` raises a BaseException; final, paused, rescheduled and cancelled runs are marked Crashed:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import State
-from prefect.states import AwaitingRetry, Completed, Crashed, Failed, Pending, Running, Scheduled, Suspended
+from prefect.states import AwaitingRetry, Cancelled, Completed, Crashed, Failed, Pending, Running, Scheduled, Suspended
 
 from prefect_azure_batch import AzureBatchWorker
 from prefect_azure_batch.service.diagnosis import lower
@@ -110,7 +110,9 @@ async def scheduled(worker: AzureBatchWorker) -> Any:
 
 
 @pytest.mark.parametrize(
-    "final", [Failed(message="by hand"), Crashed(message="by an automation")], ids=lambda s: s.name
+    "final",
+    [Failed(message="by hand"), Crashed(message="by an automation"), Cancelled(message="its process says so")],
+    ids=lambda state: state.name,
 )
 def test_the_task_of_a_run_that_is_final_is_ended_after_its_grace(stage, final):
     run = stage.start(stage.deploy("hello", env=FOREVER, cancel_grace=1))
