@@ -2,7 +2,7 @@
 
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 from urllib.parse import quote
@@ -48,6 +48,7 @@ class Fetched:
     body: bytes | None = None
     reason: str | None = None
     warning: str | None = None  # what the source added, such as the limit of a free plan
+    forbidden: bool = False  # to this token, which may have other codes
 
 
 class UnreadableError(TransientError):
@@ -116,11 +117,14 @@ class Eodhd:
 
 
 def read_bars(answer: Answer, token: str = "") -> Fetched:
-    """What an answer means; wherever an unusable one quotes the token, it is hidden.
+    """What an answer means; wherever an unusable one quotes the token, it is hidden. 403 forbids this code; others may
+    be covered.
 
     Raises UnreadableError for a body that is no JSON, AuthenticationError, QuotaExhausted and ConfigurationError."""
     if answer.status == 404:
         return Fetched(Outcome.UNKNOWN, reason="the source does not know the code")
+    if answer.status == 403:
+        return replace(_refused(f"status 403: {_said(answer, token)}", answer, token), forbidden=True)
     _refuse_for_all(answer, token)
     if answer.status != 200:
         return _refused(f"status {answer.status}: {_said(answer, token)}", answer, token)
@@ -150,12 +154,16 @@ def read_codes(answer: Answer, token: str = "") -> list[str]:
         ) from None
 
 
+def token_refused(status: int, said: str | None) -> AuthenticationError:
+    return AuthenticationError(
+        f"The source refused the token with {status}: {said}. Set ETL_SOURCE_TOKEN to one whose plan covers this "
+        "endpoint and these codes."
+    )
+
+
 def _refuse_for_all(answer: Answer, token: str) -> None:
     if answer.status in (401, 403):
-        raise AuthenticationError(
-            f"The source refused the token with {answer.status}: {_said(answer, token)}. Set ETL_SOURCE_TOKEN to one "
-            "whose plan covers this endpoint and these codes."
-        )
+        raise token_refused(answer.status, _said(answer, token))
     if answer.status == 402:
         raise QuotaExhausted(
             "The source's daily quota is used up (402). What was fetched is kept. Run the same window again after "

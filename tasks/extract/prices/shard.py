@@ -11,10 +11,11 @@ import polars as pl
 
 from tasks.datasets import FETCHES, RAW_PRICES, shard_of
 from tasks.errors import ContractError, FatalError, TransientError
-from tasks.extract.prices.eodhd import Bar, Fetched, Outcome
+from tasks.extract.prices.eodhd import Bar, Fetched, Outcome, token_refused
 from tasks.window import Window
 
 _BYTES_PER_CHUNK = 10_000_000  # of answers, which make rows together: about a hundred thousand
+_FORBIDDEN = 50  # codes, of the first, after which all are taken to be
 _CHUNKS_WAITING = 2  # at most, before the source has to wait for the parser
 
 
@@ -41,6 +42,7 @@ async def fetch(
     """Every code once, for its span, `in_flight` at a time. `progress` gets the numbers of codes done and of rows.
 
     A FatalError stops it, and so do as many failed codes in a row as requests are in flight: then the source is down.
+    Where every code is forbidden, the token is refused.
     What came until then is returned with the error. A code whose request was under way counts as not asked for."""
     waiting = iter(spans.items())
     stopped_by: FatalError | TransientError | None = None
@@ -52,6 +54,8 @@ async def fetch(
                     workers.create_task(_work(source, waiting, received, max(in_flight, 10), progress))
         except* (FatalError, TransientError) as errors:
             stopped_by = next(e for e in _leaves(errors) if isinstance(e, FatalError | TransientError))
+        if received.all_forbidden and not stopped_by:
+            stopped_by = token_refused(403, received.last_reason)
         return Received(await asyncio.to_thread(received.bars), received.fetches(), stopped_by)
 
 
@@ -67,6 +71,8 @@ async def _work(
         progress(received.codes, received.rows)
         if late := received.late_chunk:
             await asyncio.wrap_future(late)
+        if received.all_forbidden and received.codes >= _FORBIDDEN:
+            return
         if received.failed_in_a_row >= patience:
             raise TransientError(
                 f"The source failed {received.failed_in_a_row} codes in a row. The last: {received.last_reason}. What "
@@ -90,6 +96,7 @@ class _Columns:
     def __init__(self, fetched_at: datetime, parser: Executor) -> None:
         self.rows = 0
         self.failed_in_a_row = 0
+        self.all_forbidden = False
         self._fetched_at = fetched_at
         self._parser = parser
         self._fetches: list[tuple[str, Window, Fetched]] = []
@@ -99,6 +106,7 @@ class _Columns:
 
     def add(self, code: str, span: Window, fetched: Fetched) -> None:
         self.failed_in_a_row = self.failed_in_a_row + 1 if fetched.outcome is Outcome.FAILED else 0
+        self.all_forbidden = fetched.forbidden and (self.all_forbidden or not self._fetches)
         self.rows += fetched.bars
         if fetched.outcome is not Outcome.FETCHED:
             self._fetches.append((code, span, fetched))

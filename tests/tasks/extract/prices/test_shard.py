@@ -136,6 +136,29 @@ def test_a_refused_token_stops_it_and_what_came_is_kept(source: Served) -> None:
     assert source.requests.total == refused + 1
 
 
+def test_codes_that_the_plan_does_not_cover_are_refused_one_by_one() -> None:
+    market = SimulatedMarket(60, as_of=AS_OF)
+    covered = frozenset(f"{name}.US" for name in market.codes("US", AS_OF)[55:])
+    with serve(market, accounts=Accounts({"demo": Plan("small", codes=covered)})) as source:
+        codes = codes_of(source)
+        some, none = run(source.url, codes[10:]), run(source.url, codes[:10])
+
+    assert some.stopped_by is None
+    assert outcomes(some) == {code: "fetched" if code in covered else "refused" for code in codes[10:]}
+    assert "does not have" in some.fetches.filter(outcome="refused")["reason"][0]
+    assert isinstance(none.stopped_by, AuthenticationError)
+    assert "whose plan covers this endpoint and these codes" in str(none.stopped_by)
+
+
+def test_a_token_that_is_forbidden_everything_is_not_tried_with_every_code() -> None:
+    nothing = Accounts({"demo": Plan("nothing", codes=frozenset())})
+    with serve(SimulatedMarket(60, as_of=AS_OF), accounts=nothing) as source:
+        received = run(source.url, [f"C{n}.US" for n in range(300)])
+
+    assert isinstance(received.stopped_by, AuthenticationError)
+    assert received.fetches.height < 100
+
+
 @pytest.mark.parametrize("in_flight", [1, 16])
 def test_a_used_up_quota_stops_it_and_what_came_is_kept(in_flight: int) -> None:
     with serve(SimulatedMarket(60, as_of=AS_OF), accounts=Accounts({"demo": Plan("few", daily_limit=25)})) as source:
