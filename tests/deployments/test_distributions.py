@@ -13,6 +13,7 @@ from azure_batch_emulator.running_emulator import Emulator, running_emulator
 from tests.deadline import until
 from tests.deployments.azure_batch.stage import Stage, create_pool
 from tests.deployments.environments import Environment, build_wheel, make_environment
+from tests.servers.ending import SHOWN, end
 
 PROJECT = ("polars", "flows", "tasks", "deployments", "tests")
 FLOW = """\
@@ -118,12 +119,11 @@ def _deploy(stage: Stage, folder: Path) -> UUID:
 @contextmanager
 def _worker(environment: Environment, **variables: str) -> Iterator[None]:
     hasty = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_INTEGRATIONS_AZURE_BATCH_WORKER_POLL_SECONDS": "0.5"}
-    worker = environment.start("prefect", "worker", "start", "--pool", "stranger", **hasty, **variables)
+    worker = environment.start("prefect", "worker", "start", "--pool", "stranger", **hasty, **SHOWN, **variables)
     try:
         yield
     finally:
-        worker.terminate()
-        worker.wait(180)
+        assert end(worker, 180)
 
 
 def _command_line(emulator: Emulator) -> str:

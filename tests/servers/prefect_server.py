@@ -15,6 +15,7 @@ from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.local.errors_told import complaints
+from tests.servers.ending import end
 
 _SECONDS_TO_START = 180  # on a machine that is busy
 
@@ -44,7 +45,7 @@ def prefect_server(home: Path, **settings: object) -> Iterator[str]:
         _await_health(f"http://127.0.0.1:{port}/api", server, home / "server.log")
         yield f"http://127.0.0.1:{port}/api"
     finally:
-        _stop(server)
+        end(server, 60)
 
 
 @contextmanager
@@ -71,15 +72,6 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    try:
-        server.wait(timeout=60)
-    except subprocess.TimeoutExpired:  # nothing stays behind, on a busy machine either
-        server.kill()
-        server.wait()
 
 
 def _await_health(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

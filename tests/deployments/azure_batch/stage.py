@@ -24,6 +24,7 @@ from prefect.states import Cancelling
 from azure_batch_emulator.running_emulator import Emulator
 from prefect_azure_batch import AzureBatchCredentials, AzureBatchWorker
 from prefect_azure_batch.settings import WorkerSettings
+from tests.servers.ending import SHOWN, end
 from tests.servers.patient import Patient
 
 if TYPE_CHECKING:
@@ -120,12 +121,7 @@ class Stage:
         try:
             yield worker
         finally:
-            worker.terminate()
-            try:
-                worker.wait(20)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait(10)
+            end(worker, 20)
 
     def start_worker(
         self, name: str, limit: int | None = None, options: Sequence[str] = (), **settings: str
@@ -134,12 +130,16 @@ class Stage:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
         environment |= {f"{prefix}{key}": value for key, value in (SETTINGS | settings).items() if key in SETTINGS}
         environment |= {key: value for key, value in settings.items() if key not in SETTINGS}
-        environment |= {
-            "PREFECT_API_URL": self.api,
-            "PREFECT_WORKER_QUERY_SECONDS": "1",
-            "PREFECT_WORKER_HEARTBEAT_SECONDS": "2",
-            "PREFECT_WORKER_PREFETCH_SECONDS": "5",
-        } | {key: value for key, value in settings.items() if key.startswith("PREFECT_")}
+        environment |= (
+            SHOWN
+            | {
+                "PREFECT_API_URL": self.api,
+                "PREFECT_WORKER_QUERY_SECONDS": "1",
+                "PREFECT_WORKER_HEARTBEAT_SECONDS": "2",
+                "PREFECT_WORKER_PREFETCH_SECONDS": "5",
+            }
+            | {key: value for key, value in settings.items() if key.startswith("PREFECT_")}
+        )
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", self.work_pool, "--name", name]
         command += [*(["--limit", str(limit)] if limit else []), *options]
         return subprocess.Popen(command, env=environment, stdout=sys.stderr, stderr=sys.stderr)
