@@ -18,6 +18,7 @@ from tasks.contracts.prices import (
     QuarantinedPrices,
     RawPrices,
     Refetches,
+    Sources,
 )
 from tasks.contracts.quality import DataQuality, QualityResults
 from tasks.contracts.vendor import (
@@ -96,6 +97,7 @@ SHARDS = 8
 RAW_PRICES = Dataset("prices", "raw", RawPrices, sort=(), shards=SHARDS)  # as they came
 FETCHES = Dataset("fetches", "raw", Fetches, sort=())
 RAW_LISTINGS = Dataset("listings", "raw", Listings, sort=("code",))
+RAW_SOURCES = Dataset("sources", "raw", Sources, sort=())
 REFETCHES = Dataset("refetches", "curated", Refetches, sort=())
 QUARANTINED_PRICES = Dataset("prices", "quarantine", QuarantinedPrices, sort=("code", "date"))
 PRICES = Dataset(
@@ -167,6 +169,7 @@ CATALOGUE = (
     RAW_PRICES,
     FETCHES,
     RAW_LISTINGS,
+    RAW_SOURCES,
     REFETCHES,
     QUARANTINED_PRICES,
     PRICES,

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
         0.05, gt=0, description="by how much adjusted_close / close may step where close does not, before a check warns"
     )
     source_url: str | None = Field(None, description="of the EODHD API; empty: the sample market in this process")
+    source_name: str | None = Field(
+        None, description="what the lake calls the source of its prices; empty: its host, or the sample market"
+    )
     source_token: SecretStr = Field(SecretStr("demo"), description="API token of the source")
     source_requests_per_minute: int | None = Field(
         None, ge=0, description="0: no limit; empty: 1000, no limit for the sample market"
@@ -101,6 +104,9 @@ class Settings(BaseSettings):
     source_database_url: SecretStr | None = Field(
         None, description="the database that queries are read from, such as postgresql://..."
     )
+    source_database_name: str | None = Field(
+        None, description="what the lake calls that database; empty: its host and name"
+    )
     sample_market_codes: int = Field(500, ge=1, description="instruments of the sample market in this process")
 
     @field_validator("codes", "calendars_ignored", mode="before")
@@ -112,6 +118,8 @@ class Settings(BaseSettings):
         "key_vault_url",
         "dashboard_path",
         "source_url",
+        "source_name",
+        "source_database_name",
         "source_requests_per_minute",
         "source_shared_limit",
         "source_database_url",

@@ -39,6 +39,12 @@ class Listings(dy.Schema):
     fetched_at = dy.Datetime(time_unit="us", time_zone="UTC")
 
 
+class Sources(dy.Schema):
+    """Whose rows a dataset has. One row."""
+
+    source = dy.String(primary_key=True)  # its host, or what the settings call it: no secret
+
+
 class Refetches(dy.Schema):
     """A backfill that fetches all again: since when, so that it goes on where it was stopped."""
 

@@ -24,6 +24,12 @@ def open_connection(url: str, lock_timeout: float = LOCK_TIMEOUT) -> Connection:
     return _opener(address.drivername)(address, timeout)
 
 
+def database_name(url: str) -> str:
+    """Its host and name, by which other users and drivers know it too. Raises as `open_connection` does."""
+    address = _parsed(url)
+    return "/".join(filter(None, (address.host, address.database))) or address.drivername
+
+
 def _parsed(url: str) -> sa.URL:
     try:
         # SQLAlchemy takes options that come without a host, and an @ in them, for a user.

@@ -15,12 +15,13 @@ from tasks.codes import qualified
 from tasks.coverage import refetches, stored
 from tasks.coverage.listings import keep_listing
 from tasks.coverage.stored import Missing
-from tasks.database import open_stream
-from tasks.datasets import Dataset
+from tasks.database import database_name, open_stream
+from tasks.datasets import PRICES, Dataset
 from tasks.errors import ConfigurationError
+from tasks.extract.identity import check_source
 from tasks.extract.prices import plan as prices
 from tasks.extract.prices.plan import Extracted, Part, Shard
-from tasks.extract.prices.source import open_source
+from tasks.extract.prices.source import name_of, open_source
 from tasks.extract.queries import query as sql
 from tasks.extract.queries.query import Query, QueryExtracted
 from tasks.extract.rate_limit import SharedRateLimit, requests_per_second
@@ -42,6 +43,9 @@ async def plan_prices(codes: Sequence[str] | None, window: Window, shards: int |
     All are those that traded on the last session, and those that the lake has in the window: their days may be revised,
     whether or not they still trade."""
     settings = load_settings()
+    await asyncio.to_thread(
+        check_source, configured_lake(), PRICES, name_of(settings), "ETL_SOURCE_NAME", str(flow_run.id)
+    )
     if codes is None:
         codes = settings.codes or await _all_codes(window)
     names = qualified(codes, settings.exchange)
@@ -122,8 +126,11 @@ def _extract_query(dataset: Dataset, query: Query, run: str) -> QueryExtracted:
             f"There is no database to read {dataset.name} from. Set ETL_SOURCE_DATABASE_URL, such as "
             "postgresql://USER:PASSWORD@HOST/DATABASE."
         )
+    lake = configured_lake()
+    name = load_settings().source_database_name or database_name(url.get_secret_value())
+    check_source(lake, dataset, name, "ETL_SOURCE_DATABASE_NAME", run)
     with open_stream(url) as stream:
-        return sql.extract(configured_lake(), stream, dataset, query, run=run, fetched_at=datetime.now(UTC))
+        return sql.extract(lake, stream, dataset, query, run=run, fetched_at=datetime.now(UTC))
 
 
 @task

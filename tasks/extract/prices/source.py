@@ -6,9 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 
 from tasks.extract.http import Http, HttpLimits
+from tasks.extract.identity import host_of
 from tasks.extract.prices.eodhd import Eodhd
 from tasks.extract.rate_limit import SharedRateLimit
 from tasks.settings import Settings
+
+
+def name_of(settings: Settings) -> str:
+    """What the lake calls the source of its prices. Raises ConfigurationError for what is no URL."""
+    return settings.source_name or (host_of(settings.source_url) if settings.source_url else "the sample market")
 
 
 @asynccontextmanager

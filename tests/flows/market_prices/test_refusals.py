@@ -46,6 +46,18 @@ def test_a_wrong_token(
     assert token not in tasks.text
 
 
+def test_another_source_for_the_same_lake(house: House, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    june = Window(first=date(2024, 6, 3), last=date(2024, 6, 14))
+    house.run(["AAPL.US"], june)
+    before, asked = house.table("prices"), served.requests.total
+    monkeypatch.setenv("ETL_SOURCE_URL", "")
+    with pytest.raises(ConfigurationError, match=r"from 127\.0\.0\.1, and .* is the sample market"):
+        house.run(["AAPL.US"])
+    monkeypatch.setenv("ETL_SOURCE_URL", served.url)
+    assert house.table("prices").equals(before)
+    assert served.requests.total == asked
+
+
 def test_a_used_up_quota_keeps_what_came_and_goes_on_the_next_day(build: Callable[[str, str], House]) -> None:
     accounts = Accounts({"demo": Plan("small", daily_limit=155, minute_limit=None)})
     with serve(SimulatedMarket(size=60, as_of=AS_OF), accounts=accounts) as market:

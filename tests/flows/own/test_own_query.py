@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.errors import ConfigurationError
 from tasks.transform.quarantine import Figures
 from tests.flows.conftest import House
 from tests.flows.own.own_query import orders
@@ -55,3 +56,17 @@ def test_what_changed_comes_once_and_the_last_change_stands(house: House, shop: 
 
     found = house.table("orders").sort("id")
     assert found.select("id", "customer", "amount").rows() == [(1, "Ann", 12.5), (3, "late, within the lag", 7.0)]
+
+
+def test_another_database_for_the_same_lake_is_refused(
+    house: House, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its cursor would begin says what was read of the first one."""
+    put(shop, (1, "2024-05-01T10:00:00.000000Z", "Ann", 10.0))
+    run()
+    moved = shop.rename(shop.with_name("moved.sqlite"))
+    monkeypatch.setenv("ETL_SOURCE_DATABASE_URL", f"sqlite:///{moved}")
+    with pytest.raises(ConfigurationError, match=r"orders is from .*shop\.sqlite, and .* is .*moved\.sqlite"):
+        run()
+    monkeypatch.setenv("ETL_SOURCE_DATABASE_NAME", f"{shop}")
+    assert run().unchanged == 1
