@@ -70,7 +70,7 @@ async def market_prices(
     if publish:
         await require_warehouse()
     try:
-        await extract_window(codes, window, shards, since=since, restated_too=publish)
+        asked_now = await extract_window(codes, window, shards, since=since, restated_too=publish)
     except (QuotaExhausted, TransientError) as error:
         return Failed(name="Resumable", message=str(error))  # type: ignore[return-value]  # it becomes the run's state
     rows = await curate_prices(window)
@@ -83,7 +83,7 @@ async def market_prices(
     loaded = sum([await load_table(table) for table in _tables(failed, publish=publish)], start=LoadResult())
 
     state = "checks failed, not loaded" if failed else "loaded" if publish else "in the lake"
-    figures, summary = await publish_summary(_figures(window, rows, loaded), state, checks)
+    figures, summary = await publish_summary(_figures(window, asked_now, rows, loaded), state, checks)
     if not publish:
         return Report(window=window, summary=summary, dashboard=None)
     await record_run(_row(figures, state, started))
@@ -101,16 +101,21 @@ async def extract_window(
     *,
     since: datetime | None,
     restated_too: bool = True,
-) -> None:
-    """The window's bars, and all other ones of codes whose history the source has restated since."""
+) -> int:
+    """The window's bars, and all other ones of codes whose history the source has restated since.
+
+    Returns how many codes were asked for the window: not those whose answers the lake had."""
     planned = await plan_prices(codes, window, shards)
-    raise_if_down([await extract_prices(shard, since=since) for shard in planned])
+    brought = [await extract_prices(shard, since=since) for shard in planned]
+    raise_if_down(brought)
+    asked = sum(shard.codes_asked for shard in brought)
     if not restated_too:
-        return
+        return asked
     for shard in await plan_spans(await find_unwitnessed(window), window, "witness"):
         await extract_prices(shard, since=since)
     for shard in await plan_spans(await find_restated(window), window, "history"):
         await extract_prices(shard, since=since)
+    return asked
 
 
 def _tables(failed: Sequence[Check], *, publish: bool) -> list[str]:
@@ -126,11 +131,12 @@ def run_window(
     return (window or scheduled_window(scheduled, _DAYS, codes)).reaching_back(lag_days)
 
 
-def _figures(window: Window, rows: Figures, loaded: LoadResult) -> RunFigures:
+def _figures(window: Window, asked_now: int, rows: Figures, loaded: LoadResult) -> RunFigures:
     return RunFigures(
         run=flow_run.name,
         window=window,
         generated_at=datetime.now(UTC),
+        codes_asked_now=asked_now,
         rows_received=rows.received,
         rows_published=rows.published,
         rows_quarantined=rows.quarantined,

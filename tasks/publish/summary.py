@@ -39,6 +39,11 @@ def markdown(figures: RunFigures, state: str, checks: Sequence[Checked]) -> str:
             "| what | how many | of which |",
             "|---|---:|---|",
             _row("codes asked for", f.codes_asked, f"= {outcomes}"),
+            _row(
+                "codes asked now",
+                f.codes_asked_now,
+                f"by this run; {f.codes_asked - f.codes_asked_now:,} were in the lake",
+            ),
             _row("rows received", f.rows_received, f"= {received}"),
             _row("rows revised", f.rows_revised, "of the published: the source now says otherwise"),
             _row("rows withdrawn", f.rows_withdrawn, _withdrawn(f)),

@@ -15,6 +15,7 @@ class RunFigures:
     window: Window
     generated_at: datetime
     codes_asked: int = 0
+    codes_asked_now: int = 0  # by this run: the answers of the others were in the lake
     codes_fetched: int = 0
     codes_empty: int = 0
     codes_missing: int = 0  # which trade, and came without bars

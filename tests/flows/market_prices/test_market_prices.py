@@ -1,5 +1,6 @@
 """The main job, end to end, through a real server, a real lake and a real warehouse."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -70,6 +71,11 @@ def test_the_same_window_again_changes_nothing(house: House, served: Served) -> 
     assert_frame_equal(house.table("etl_loads"), loads)
     assert house.snapshots("curated") + house.snapshots("published") == snapshots
     assert "| rows loaded | 0 |" in report.summary
+    found = re.search(
+        r"codes asked for \| (\d+) .*\n\| codes asked now \| 0 \| by this run; (\d+) were in the lake", report.summary
+    )
+    assert found
+    assert found[1] == found[2]
     bulk = 1  # the list of codes
     assert served.requests.total == asked + bulk
 
