@@ -150,7 +150,7 @@ def test_the_trend_has_what_the_last_runs_found(house: House) -> None:
     assert artifact
     assert artifact.data == report.summary
     kept = lake.read(QUALITY_RESULTS, lake.partitions(QUALITY_RESULTS)).collect()
-    assert kept.group_by("run").len()["len"].to_list() == [17, 17, 17]
+    assert kept.group_by("run").len()["len"].to_list() == [18, 18, 18]
     assert kept.height == house.table("quality_results").height
 
 
@@ -184,7 +184,7 @@ def test_a_range_of_years_is_as_its_parts(house: House) -> None:
 
 def test_the_form_in_the_ui_offers_the_datasets(house: House) -> None:
     schema = parameter_schema(data_quality).model_dump_for_openapi()
-    assert list(schema["properties"]) == ["window", "days", "datasets"]
+    assert list(schema["properties"]) == ["window", "days", "datasets", "after"]
     assert all(p.get("description") for p in schema["properties"].values())
     offered = str(schema["properties"]["datasets"])
     assert "vendor_measures" in offered
