@@ -13,7 +13,7 @@ from tasks.extract.sample_market import Served
 from tests.flows.conftest import YEAR, House
 from tests.kills import PATIENCE, kill_at
 
-_HOUSES = 7
+_HOUSES = 4
 _KILLS = 3  # one after the other, before a run comes to its end
 
 

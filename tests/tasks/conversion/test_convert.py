@@ -143,7 +143,7 @@ def test_a_reason_names_the_setting_that_would_decide(values, column, reasons):
         (dy.Date(metadata=AMERICAN | SECONDS), "either an epoch or a format"),
         (dy.Date(metadata={"epoch": "hours"}), "one of d, s, ms, us, ns"),
         (dy.Date(metadata={"zone": "Mars"}), "'Mars' is not a time zone"),
-        (dy.Int64(metadata=SECONDS), "for dates and times, and it is Int64"),
+        (dy.Float64(metadata=SECONDS), "for dates and times, and it is Float64"),
     ],
 )
 def test_metadata_that_cannot_be_read_by_is_refused(column, message):
