@@ -5,21 +5,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from prefect import flow
 from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.client.schemas.objects import WorkPoolStorageConfiguration
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from tests.deployments.azure_batch.ad_hoc_runs.nothing import nothing
 from tests.deployments.azure_batch.stage import FOREVER, Stage, asking, is_final, new_worker, tasks_of, until
 from tests.servers.fault_proxy import Fault, Request, Rule, fault_proxy, refusal
 from tests.servers.patient import patient_client
 
 pytestmark = pytest.mark.filterwarnings("ignore:Ad-hoc flow submission via workers is experimental")
 LOCKED = refusal(500, "InternalServerError", "database is locked")
-
-
-@flow
-def nothing() -> None: ...
 
 
 def submitted(stage: Stage, variables: dict[str, Any], upload: str = "true", rule: Rule = lambda _: None) -> UUID:
