@@ -154,16 +154,16 @@ def read_codes(answer: Answer, token: str = "") -> list[str]:
         ) from None
 
 
-def token_refused(status: int, said: str | None) -> AuthenticationError:
+def token_refused(reason: str) -> AuthenticationError:
     return AuthenticationError(
-        f"The source refused the token with {status}: {said}. Set ETL_SOURCE_TOKEN to one whose plan covers this "
-        "endpoint and these codes."
+        f"The source refused the token with {reason}. Set ETL_SOURCE_TOKEN to one whose plan covers this endpoint and "
+        "these codes."
     )
 
 
 def _refuse_for_all(answer: Answer, token: str) -> None:
     if answer.status in (401, 403):
-        raise token_refused(answer.status, _said(answer, token))
+        raise token_refused(f"status {answer.status}: {_said(answer, token)}")
     if answer.status == 402:
         raise QuotaExhausted(
             "The source's daily quota is used up (402). What was fetched is kept. Run the same window again after "

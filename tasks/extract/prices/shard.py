@@ -55,7 +55,7 @@ async def fetch(
         except* (FatalError, TransientError) as errors:
             stopped_by = next(e for e in _leaves(errors) if isinstance(e, FatalError | TransientError))
         if received.all_forbidden and not stopped_by:
-            stopped_by = token_refused(403, received.last_reason)
+            stopped_by = token_refused(received.last_reason)
         return Received(await asyncio.to_thread(received.bars), received.fetches(), stopped_by)
 
 
@@ -72,7 +72,7 @@ async def _work(
         if late := received.late_chunk:
             await asyncio.wrap_future(late)
         if received.all_forbidden and received.codes >= _FORBIDDEN:
-            return
+            raise token_refused(received.last_reason)
         if received.failed_in_a_row >= patience:
             raise TransientError(
                 f"The source failed {received.failed_in_a_row} codes in a row. The last: {received.last_reason}. What "
@@ -129,8 +129,8 @@ class _Columns:
         return self._chunks[-_CHUNKS_WAITING - 1]
 
     @property
-    def last_reason(self) -> str | None:
-        return self._fetches[-1][2].reason
+    def last_reason(self) -> str:
+        return self._fetches[-1][2].reason or "no reason was told"
 
     def bars(self) -> pl.DataFrame:
         self._parse_waiting()

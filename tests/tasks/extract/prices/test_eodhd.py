@@ -162,7 +162,7 @@ def test_another_status_is_refused_with_the_words_of_the_source(status: int) -> 
 @pytest.mark.parametrize(
     ("status", "error", "told"),
     [
-        (401, AuthenticationError, "refused the token with 401: Unauthorized.*Set ETL_SOURCE_TOKEN"),
+        (401, AuthenticationError, "refused the token with status 401: Unauthorized.*Set ETL_SOURCE_TOKEN"),
         (402, QuotaExhausted, "quota is used up .402.*kept. Run the same window again after midnight GMT"),
         (301, ConfigurationError, "redirects to https://eodhd.com/api .301.*Set ETL_SOURCE_URL"),
         (308, ConfigurationError, "redirects to https://eodhd.com/api .308."),
@@ -176,7 +176,7 @@ def test_what_is_wrong_for_every_code_alike_stops_all(
 
 
 def test_a_list_of_codes_that_is_forbidden_is_a_refused_token() -> None:
-    with pytest.raises(AuthenticationError, match=r"refused the token with 403: Unauthorized.*whose plan covers"):
+    with pytest.raises(AuthenticationError, match=r"with status 403: Unauthorized.*whose plan covers"):
         read_codes(Answer(403, {}, b"<html>Unauthorized</html>"))
 
 
@@ -184,7 +184,7 @@ def test_a_list_of_codes_that_is_forbidden_is_a_refused_token() -> None:
 def test_a_wrong_token_is_refused_in_whatever_dialect(source: Served, body: str) -> None:
     source.dialect = Dialect.model_validate({"error_body": body})
 
-    with pytest.raises(AuthenticationError, match=r"refused the token with 401: .*api_token is missing or not known"):
+    with pytest.raises(AuthenticationError, match=r"with status 401: .*api_token is missing or not known"):
         bars(source.url, token="wrong")
 
 
