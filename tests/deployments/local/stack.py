@@ -48,12 +48,13 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def flow_runs(self, deployment: str) -> list[str]:
-        """The types of the states of those that somebody started: a schedule may be due while a test runs."""
+    def flow_runs(self, deployment: str) -> dict[str, str]:
+        """The ids of those that somebody started, and the types of their states: a schedule may be due while a test
+        runs."""
         flow, name = deployment.split("/")
         asked = {"deployments": {"name": {"any_": [name]}}, "flows": {"name": {"any_": [flow]}}}
         found = httpx.post(f"{self.api}/flow_runs/filter", json=asked, timeout=60).json()
-        return [run["state_type"] for run in found if not run["auto_scheduled"]]
+        return {run["id"]: run["state_type"] for run in found if not run["auto_scheduled"]}
 
     def children(self) -> list[psutil.Process]:
         found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)

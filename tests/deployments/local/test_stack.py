@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 
 import httpx
 import polars as pl
@@ -37,19 +37,22 @@ def blobs(stack: Stack, container: str) -> list[str]:
         return list(client.list_blob_names())
 
 
-# The window of the first run, and what is stored of it: a schedule may have fired since.
-RAN = "SELECT window_first, window_last FROM etl_runs WHERE flow = 'market-prices' ORDER BY started LIMIT 1"
+# The window of one run, by its id, and what is stored of it: schedules fire beside it.
+RAN = "SELECT window_first, window_last FROM etl_runs WHERE run = '{run}'"
 IN_WINDOW = f"JOIN ({RAN}) AS ran ON date BETWEEN window_first AND window_last"
 STORED = f"SELECT code, date FROM prices {IN_WINDOW} ORDER BY code, date"
 MEASURED = f"SELECT count(*) FROM price_measures JOIN ({RAN}) AS ran ON week BETWEEN window_first AND window_last"
 
 
 def test_a_deployment_runs_from_the_shell_to_the_warehouse(stack: Stack) -> None:
+    before = stack.flow_runs("market-prices/weekly")
     assert "Flow run finished successfully" in stack.run(*WEEKLY)
+    (ran,) = stack.flow_runs("market-prices/weekly").keys() - before.keys()
     assert any(name.endswith(".parquet") for name in blobs(stack, "curated"))
     with closing(sqlite3.connect(stack.state / "warehouse.sqlite")) as warehouse:
-        window = Window.parse("_".join(warehouse.execute(RAN).fetchone()))
-        stored, measured = warehouse.execute(STORED).fetchall(), warehouse.execute(MEASURED).fetchone()
+        window = Window.parse("_".join(warehouse.execute(RAN.format(run=ran)).fetchone()))
+        stored = warehouse.execute(STORED.format(run=ran)).fetchall()
+        measured = warehouse.execute(MEASURED.format(run=ran)).fetchone()
     expected = market_frame(SimulatedMarket(size=500), "US", window)
     weeks = expected.select("code", week=pl.col("date").dt.truncate("1w"))
     assert window.days == 14
@@ -101,15 +104,17 @@ def test_it_leaves_data_but_no_process_and_comes_back(folder: Path) -> None:
     ports = free_ports()
     with running(folder, "--postgres", ports=ports) as first:
         assert "Flow run finished successfully" in first.run(*WEEKLY, *SOME)
-        (window,), stored, children = query(first, RAN), query(first, STORED), first.children()
+        (ran,) = first.flow_runs("market-prices/weekly")
+        (window,), stored = query(first, RAN.format(run=ran)), query(first, STORED.format(run=ran))
+        children = first.children()
         assert stored == [(code, day) for code in CODES for day in sessions("US", *window)]
         assert first.stop() == 0
         assert "What was stored is kept" in first.said()
         assert alive(children) == []
     with running(folder, "--postgres", ports=ports) as again:
-        assert query(again, STORED) == stored
+        assert query(again, STORED.format(run=ran)) == stored
         assert any(name.endswith(".parquet") for name in blobs(again, "curated"))
-        assert again.flow_runs("market-prices/weekly") == ["COMPLETED"]
+        assert again.flow_runs("market-prices/weekly") == {ran: "COMPLETED"}
         # Killed, it cannot stop its children: they stop when it is gone.
         children = again.children()
         again.process.kill()
@@ -133,9 +138,9 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def query(stack: Stack, statement: LiteralString) -> list[tuple[Any, ...]]:
+def query(stack: Stack, statement: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(f"postgresql://etl@127.0.0.1:{stack.ports.postgres}/postgres") as connection:
-        return connection.execute(statement).fetchall()
+        return connection.execute(statement.encode()).fetchall()
 
 
 def test_a_child_that_dies_ends_all_and_is_named(tmp_path: Path) -> None:
