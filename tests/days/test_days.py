@@ -1,6 +1,7 @@
 """The clock is at another day for whatever is started, and each day has its turn."""
 
 import os
+import re
 import subprocess
 import sys
 from datetime import date, timedelta
@@ -36,6 +37,18 @@ def test_every_process_is_at_the_day(day: Day, tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROBE]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.stdout.split(), done.stderr) == ([day.name, day.name], "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone lets a program's clock be moved from outside")
+def test_whatever_is_loaded_is_at_the_day(tmp_path: Path) -> None:
+    """Polars asks for the clock of a C library of 2002, as all does that is built for many Linuxes."""
+    moved = clock(DAYS[0], tmp_path)
+    environment = os.environ | {"LD_PRELOAD": str(moved), "LD_DEBUG": "bindings", "LD_BIND_NOW": "1"}
+    command = [sys.executable, "-c", "import polars, pyarrow"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    bound = re.findall(r"binding file (\S+) \[0\] to (\S+) \[0\]: normal symbol `clock_gettime'", done.stderr)
+    assert any("polars" in file for file, _ in bound)
+    assert {to for file, to in bound if file != str(moved)} == {str(moved)}
 
 
 def test_each_day_has_its_turn() -> None:
