@@ -22,7 +22,7 @@ from prefect.runtime import flow_run
 from pydantic import SecretStr
 
 from tasks.choices import FileFormat
-from tasks.database import open_stream
+from tasks.database import open_stream, url_of
 from tasks.database.types import read_types, typed
 from tasks.errors import ConfigurationError
 from tasks.lake import configured_lake
@@ -75,28 +75,29 @@ async def export_query(
     logger = get_run_logger()
     run = str(flow_run.id)
 
-    def export(url: SecretStr) -> Exported:
-        with open_stream(url) as stream:
+    def export(place: str, url: SecretStr) -> Exported:
+        with url_of(place), open_stream(url) as stream:
             rows = (typed(frame, types) for frame in stream(query, parameters))
             return publish_export(lake, name, file_format, _logged(rows, logger), run)
 
-    exported = await asyncio.to_thread(export, await _url(warehouse))
+    exported = await asyncio.to_thread(export, *await _url(warehouse))
     text = "%d rows: %s" if exported.changed else "%d rows, the same as before: %s"
     logger.info(text, exported.snapshot.rows, exported.location)
     return exported
 
 
-async def _url(warehouse: str | None) -> SecretStr:
+async def _url(warehouse: str | None) -> tuple[str, SecretStr]:
+    """Where the URL is from, and the URL."""
     if not warehouse:
-        return load_settings().warehouse_url
+        return "ETL_WAREHOUSE_URL", load_settings().warehouse_url
     if "://" not in warehouse:
-        return await _in_block(warehouse)
+        return f"the Secret block {warehouse}", await _in_block(warehouse)
     if redact(warehouse) != warehouse:
         raise ConfigurationError(
             "The URL of the warehouse has a password in it, which Prefect would keep and show with the run. Put the "
             "URL into a Secret block, and give the name of the block."
         )
-    return SecretStr(warehouse)
+    return "the parameter warehouse", SecretStr(warehouse)
 
 
 async def _in_block(name: str) -> SecretStr:

@@ -24,10 +24,9 @@ from tasks.load import LoadResult, RunRow, load_table, record_run, require_wareh
 from tasks.publish import RunFigures, publish_dashboard, publish_summary, refresh_power_bi
 from tasks.quality import Check, check_prices, errors, refuse
 from tasks.transform import Figures, curate_prices, find_restated, find_unwitnessed, measure_prices
-from tasks.window import Window
+from tasks.window import LAG_DAYS, Window
 
 _DAYS = 7  # of a scheduled run's window
-_LAG_DAYS = 7  # before it
 
 
 class Report(BaseModel):
@@ -42,7 +41,7 @@ class Report(BaseModel):
 async def market_prices(
     codes: list[str] | None = None,
     window: Window | None = None,
-    lag_days: int = _LAG_DAYS,
+    lag_days: int = LAG_DAYS,
     shards: int | None = None,
     refetch: bool = False,  # noqa: FBT001, FBT002 - a field of the form in the UI
     publish: bool = True,  # noqa: FBT001, FBT002
@@ -125,7 +124,7 @@ def _tables(failed: Sequence[Check], *, publish: bool) -> list[str]:
 
 
 def run_window(
-    scheduled: datetime, codes: Sequence[str] | None, window: Window | None, lag_days: int = _LAG_DAYS
+    scheduled: datetime, codes: Sequence[str] | None, window: Window | None, lag_days: int = LAG_DAYS
 ) -> Window:
     """The days of a run with these parameters that is scheduled for this time."""
     return (window or scheduled_window(scheduled, _DAYS, codes)).reaching_back(lag_days)

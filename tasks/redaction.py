@@ -1,4 +1,6 @@
-"""Keeps secrets out of texts: tokens, passwords, signatures and keys, in any spelling."""
+"""Keeps secrets out of texts: tokens, passwords, signatures and keys, in any spelling.
+
+Errors of ours go through it when they are made (`errors.EtlError`), and so does each text of others that is logged."""
 
 import re
 

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.errors import ConfigurationError
 
+LAG_DAYS = 7  # before a window, that are fetched again: sources revise
+
 
 class Window(BaseModel):
     """Two inclusive dates, as the exchange counts days."""

@@ -5,7 +5,7 @@ import sys
 from datetime import timedelta
 
 from flows.starting.command_line import day, exit_with_reason, one_or_more, read_options, show, yesterday
-from tasks.window import Window
+from tasks.window import LAG_DAYS, Window
 
 
 def main() -> int:
@@ -34,7 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("codes", nargs="*", default=None, help="instruments such as AAPL.US; none: all of the exchange")
     parser.add_argument("--first", type=day, help="first day, YYYY-MM-DD; default: two years before the last")
     parser.add_argument("--last", type=day, help="last day, YYYY-MM-DD; default: yesterday")
-    parser.add_argument("--lag-days", type=int, default=7, help="so many days before the first are fetched again (7)")
+    parser.add_argument(
+        "--lag-days", type=int, default=LAG_DAYS, help="so many days before the first are fetched again (%(default)s)"
+    )
     parser.add_argument("--shards", type=one_or_more, help="in how many parts the codes are fetched")
     parser.add_argument("--refetch", action="store_true", help="fetch again what this window has already")
     return parser

@@ -1,4 +1,4 @@
-"""Days and moments, of what a source has told: never a part of one, and none of which it is open which one it is."""
+"""Days and moments, of what a source has told: whole, and only where they can be read in one way."""
 
 import polars as pl
 
@@ -8,7 +8,7 @@ from tasks.conversion.reading import Reading
 from tasks.conversion.written import in_epoch, in_format, in_iso
 
 _FIRST, _LAST = -719_162, 2_932_897  # days since 1970 of the years 1 and 10000: Python has none beyond
-_NO_RULES = 2100  # the year from which on
+_NO_RULES = 2100  # from this year on the rules of time zones are not known
 _PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 

@@ -1,4 +1,4 @@
-"""What the lake says of that: the answers that count, the codes that there are, and what of them is missing."""
+"""What a lake lacks, by the rule of `answers.py`: its answers that count, the codes there are, what is missing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

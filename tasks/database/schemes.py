@@ -1,11 +1,12 @@
 """ETL_WAREHOUSE_URL, and which driver and dialect it stands for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
 from tasks.database.connection import Connection, shown
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, EtlError
 from tasks.libraries import ADBC, PYODBC, require
 
 LOCK_TIMEOUT = 30.0  # seconds
@@ -22,6 +23,16 @@ def open_connection(url: str, lock_timeout: float = LOCK_TIMEOUT) -> Connection:
     """
     address, timeout = _timeout(_parsed(url), lock_timeout)
     return _opener(address.drivername)(address, timeout)
+
+
+@contextmanager
+def url_of(place: str) -> Iterator[None]:
+    """Errors name this place as the URL's: drivers and dialects know of the warehouse's setting alone."""
+    try:
+        yield
+    except EtlError as error:
+        error.args = (str(error).replace("ETL_WAREHOUSE_URL", place),)
+        raise
 
 
 def database_name(url: str) -> str:

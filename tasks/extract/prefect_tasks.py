@@ -15,8 +15,8 @@ from tasks.codes import qualified
 from tasks.coverage import refetches, stored
 from tasks.coverage.listings import keep_listing
 from tasks.coverage.stored import Missing
-from tasks.database import database_name, open_stream
-from tasks.datasets import PRICES, Dataset
+from tasks.database import database_name, open_stream, url_of
+from tasks.datasets import RAW_PRICES, Dataset
 from tasks.errors import ConfigurationError
 from tasks.extract.identity import check_source
 from tasks.extract.prices import plan as prices
@@ -44,7 +44,7 @@ async def plan_prices(codes: Sequence[str] | None, window: Window, shards: int |
     whether or not they still trade."""
     settings = load_settings()
     await asyncio.to_thread(
-        check_source, configured_lake(), PRICES, name_of(settings), "ETL_SOURCE_NAME", str(flow_run.id)
+        check_source, configured_lake(), RAW_PRICES, name_of(settings), "ETL_SOURCE_NAME", str(flow_run.id)
     )
     if codes is None:
         codes = settings.codes or await _all_codes(window)
@@ -127,9 +127,10 @@ def _extract_query(dataset: Dataset, query: Query, run: str) -> QueryExtracted:
             "postgresql://USER:PASSWORD@HOST/DATABASE."
         )
     lake = configured_lake()
-    name = load_settings().source_database_name or database_name(url.get_secret_value())
+    with url_of("ETL_SOURCE_DATABASE_URL"):
+        name = load_settings().source_database_name or database_name(url.get_secret_value())
     check_source(lake, dataset, name, "ETL_SOURCE_DATABASE_NAME", run)
-    with open_stream(url) as stream:
+    with url_of("ETL_SOURCE_DATABASE_URL"), open_stream(url) as stream:
         return sql.extract(lake, stream, dataset, query, run=run, fetched_at=datetime.now(UTC))
 
 

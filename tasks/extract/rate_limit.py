@@ -12,7 +12,7 @@ from aiolimiter import AsyncLimiter
 SECONDS_PER_MINUTE = 62
 
 
-def requests_per_second(per_minute: int) -> float:
+def requests_per_second(per_minute: float) -> float:
     """The rate by which no minute has more requests than its limit."""
     return per_minute / SECONDS_PER_MINUTE
 

@@ -11,6 +11,7 @@ from tasks.lake.snapshots.reference import SnapshotRef
 from tasks.window import Window
 
 MISSING = ("missing", "unknown", "refused", "failed")  # outcomes of a code that no usable answer came for
+ANSWERED = pl.col("outcome").cast(pl.String).is_in(["fetched", "empty"])  # by a source that knows the code
 # What became of a code. An empty answer with a reason is one for a code that trades: `missing`.
 OUTCOME = (
     pl.when((pl.col("outcome").cast(pl.String) == "empty") & pl.col("reason").is_not_null())

@@ -1,4 +1,7 @@
-"""The warehouse: a SQL store that takes what changed in the lake, whole or not at all."""
+"""The warehouse: a SQL store that takes what changed in the lake, whole or not at all.
+
+Of two runs that load at once one waits: `Dialect.begin` takes a lock of the whole database, and what the other has
+loaded meanwhile is seen by `transfer.py`, in the ledger."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime

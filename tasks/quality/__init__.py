@@ -75,5 +75,8 @@ def _check_stored(
 def _limits() -> Limits:
     settings = load_settings()
     return Limits(
-        settings.limit_codes_silent, settings.limit_codes_missing, settings.limit_standstill, settings.limit_adjustment
+        codes_silent=settings.limit_codes_silent,
+        codes_missing=settings.limit_codes_missing,
+        standstill=settings.limit_standstill,
+        adjustment=settings.limit_adjustment,
     )

@@ -5,9 +5,9 @@ of a code on one day and leaves all others sound."""
 
 import polars as pl
 
+from tasks.conversion.decimals import last_digit
 from tasks.quality.checks import Check, listed
 
-_DECIMALS = 9  # that a source shows, at most
 _RISE = 0.001  # of what is older, which no dividend makes
 
 
@@ -24,7 +24,7 @@ def find_steps(prices: pl.DataFrame, limit: float) -> pl.DataFrame:
     A step of s is explained by a close that falls as much, but for `limit` and a quarter of s. One below `limit` may be
     a dividend, if what is older is lowered; nothing but a merger of shares, which is large, raises it."""
     factor = pl.col("adjusted_close").log() - pl.col("close").log()
-    half_a_unit = 0.5 * pl.lit(10.0).pow(-pl.max_horizontal(_decimals("close"), _decimals("adjusted_close")))
+    half_a_unit = 0.5 * last_digit("close", "adjusted_close")
     rounding = half_a_unit / pl.col("close") + half_a_unit / pl.col("adjusted_close")
     move = pl.col("close").log().diff().over("code")
     step = factor.diff().over("code")
@@ -37,9 +37,3 @@ def find_steps(prices: pl.DataFrame, limit: float) -> pl.DataFrame:
         .filter("wrong")
         .drop("wrong")
     )
-
-
-def _decimals(column: str) -> pl.Expr:
-    """How many the code's prices are shown with."""
-    price = pl.col(column)
-    return pl.sum_horizontal((price.round(n) != price).cast(pl.Int64) for n in range(_DECIMALS)).max().over("code")

@@ -1,4 +1,4 @@
-"""Checks of a window of `curated/prices` as a whole: pure functions of frames.
+"""Checks of a window of `curated/prices` as a whole: pure functions of frames. `prices.py` has the list of all.
 
 Each gives a Check: a value, the threshold it was held against, and what was found. A failed error stops the load, a
 failed warning is recorded."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from tasks.sessions.trading_days import LONGEST_CLOSING, sessions
 from tasks.window import Window
 
 
@@ -37,12 +36,6 @@ def last_day_over(exchange: str, moment: datetime, delay: timedelta) -> date:
     zone, closing = _closing(exchange.upper())
     there = (moment - delay).astimezone(zone)
     return there.date() if closing and there.time() >= closing else there.date() - timedelta(days=1)
-
-
-def last_session_over(exchange: str, moment: datetime, delay: timedelta) -> date | None:
-    """The last session that was; None where a closing lasts longer than any known."""
-    day = last_day_over(exchange, moment, delay)
-    return max(sessions(exchange, day - LONGEST_CLOSING, day), default=None)
 
 
 def _closing(exchange: str) -> tuple[ZoneInfo, time | None]:

@@ -35,10 +35,6 @@ def knows(exchange: str, day: date) -> bool:
     return name in EVERY_DAY or (name in CALENDARS and day.year in _years_known(name))
 
 
-def session_count(exchange: str, first: date, last: date) -> int:
-    return len(sessions(exchange, first, last))
-
-
 def last_session(exchange: str, on_or_before: date) -> date:
     """The latest session that is not after the day; of the day before a session, the session before it."""
     found = sessions(exchange, on_or_before - LONGEST_CLOSING, on_or_before)
@@ -56,6 +52,7 @@ def exchange_of(code: str) -> str:
     return suffix.upper() if dot else "US"
 
 
+SESSIONS_PER_DAY = 252 / 365.25  # of the calendar, about
 LONGEST_CLOSING = timedelta(days=40)  # the Chinese New Year closes an exchange for eleven days; wars have for longer
 
 EVERY_DAY = frozenset({"CC"})

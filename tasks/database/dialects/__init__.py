@@ -1,1 +1,1 @@
-"""What differs from one SQL store to the next: one module per store, behind `dialect.Dialect`."""
+"""What differs from one SQL store to the next: one folder per store, behind `dialect.Dialect`."""

@@ -3,7 +3,7 @@
 import enum
 import re
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from urllib.parse import quote
 
@@ -12,9 +12,10 @@ import msgspec
 from tasks.errors import AuthenticationError, ConfigurationError, QuotaExhausted, TransientError
 from tasks.extract.http import Answer, Http
 from tasks.redaction import redact
+from tasks.sessions.trading_days import LONGEST_CLOSING, sessions
 from tasks.window import Window
 
-_LONGEST_CLOSURE = 10  # days without a session, at most
+_SESSIONS = 10  # that are asked for: more than an exchange is closed for that has no calendar here
 _SHORTEST_SECRET = 8  # characters
 
 
@@ -90,10 +91,10 @@ class Eodhd:
     async def codes(self, exchange: str, day: date) -> list[str]:
         """All codes of an exchange that traded on the last session on or before `day`. Costs 100 calls per day tried.
 
-        Raises ConfigurationError for an exchange without a session in the ten days before, TransientError when no
+        Raises ConfigurationError for an exchange without bars in the ten sessions before, TransientError when no
         answer comes that can be read, and what `bars` raises."""
-        for back in range(_LONGEST_CLOSURE):
-            params = self._params({"date": str(day - timedelta(days=back))})
+        for session in sessions(exchange, day - LONGEST_CLOSING, day)[: -_SESSIONS - 1 : -1]:
+            params = self._params({"date": str(session)})
             url = f"{self._url}/eod-bulk-last-day/{quote(exchange, safe='')}"
             try:
                 found = await self._http.get(url, params, self._read_codes)
@@ -108,7 +109,7 @@ class Eodhd:
             if found:
                 return sorted({f"{code}.{exchange}" for code in found})
         raise ConfigurationError(
-            f"The source has no session of exchange {exchange} in the {_LONGEST_CLOSURE} days up to {day}. Check "
+            f"The source has no bar of exchange {exchange} in the {_SESSIONS} sessions up to {day}. Check "
             "ETL_EXCHANGE, or name the codes."
         )
 

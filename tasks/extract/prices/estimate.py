@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tasks.errors import ConfigurationError
+from tasks.extract.rate_limit import requests_per_second
+from tasks.sessions.trading_days import SESSIONS_PER_DAY
 from tasks.window import Window
 
-_SESSIONS_PER_DAY = 252 / 365.25
 _DAY = 86_400.0
 
 
@@ -60,13 +61,13 @@ def estimate(windows: Sequence[Window], codes: int, terms: SourceTerms) -> Estim
 
 
 def _rows(window: Window, codes: int) -> int:
-    return round(codes * window.days * _SESSIONS_PER_DAY)
+    return round(codes * window.days * SESSIONS_PER_DAY)
 
 
 def _simulate(windows: Sequence[Window], codes: int, terms: SourceTerms) -> tuple[float, float]:
     """Seconds from start to end, and seconds that machines were in use. The source answers calls in their order, so
     together the machines fetch at its rate; a window is curated by the machine that fetched it."""
-    per_second = terms.requests_per_minute / 60
+    per_second = requests_per_second(terms.requests_per_minute)
     free_at = [terms.seconds_to_start] * min(terms.machines, len(windows))
     heapq.heapify(free_at)
     source_free, today, resumed, used = 0.0, 0, 0.0, len(free_at) * terms.seconds_to_start

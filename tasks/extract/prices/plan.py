@@ -17,11 +17,11 @@ from tasks.extract.prices.shard import Source as Bars
 from tasks.extract.prices.silence import Lister, told_as_missing
 from tasks.lake import Change, Lake, SnapshotRef
 from tasks.sessions.closing_times import AsOf
+from tasks.sessions.trading_days import SESSIONS_PER_DAY
 from tasks.window import Window
 
 _ROWS_PER_SHARD = 1_500_000  # about 150 MB in memory
 _CODES_PER_SHARD = 2_000  # what a crash can cost: two minutes at a thousand requests a minute
-_SESSIONS_PER_DAY = 252 / 365.25
 
 # What a part of a run fetches: the window's own days; of codes for which these do not tell whether others were
 # restated, the stored day that does; of codes that were restated, all their other days.
@@ -75,7 +75,7 @@ def plan(spans: Mapping[str, Window], window: Window, part: Part, shards: int | 
     """Shards by the hash of the code, so many that each fits into memory, or as many as asked for. None is empty."""
     if shards is not None and shards < 1:
         raise ConfigurationError(f"{shards} shards cannot hold any codes. Give 1 or more, or leave it empty.")
-    rows = sum(span.days for span in spans.values()) * _SESSIONS_PER_DAY
+    rows = sum(span.days for span in spans.values()) * SESSIONS_PER_DAY
     of = shards or max(1, math.ceil(rows / _ROWS_PER_SHARD), math.ceil(len(spans) / _CODES_PER_SHARD))
     members: dict[int, dict[str, Window]] = {}
     # In the order of their shards in the lake, so that curating one of those skips the row groups of the others.

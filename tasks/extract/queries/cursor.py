@@ -1,7 +1,8 @@
 """How far a query has been read. Each cursor is kept in the pointer of the snapshot whose rows reach to it.
 
 `{dataset}/{part}/number=00000001` is what the first run brought, `number=00000002` what the second one did. A snapshot
-that has no cursor, for its run died before, is written again: rows and cursor cannot part.
+that has no cursor, for its run died before, is written again: rows and cursor cannot part. Rows beyond now are kept by
+`new_rows.py`, and those without a cursor put in quarantine by `without_cursor.py`.
 """
 
 import re

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from tasks.conversion.decimals import last_digit
 from tasks.datasets import FETCHES, PRICES, RAW_PRICES
 from tasks.lake import Lake
-from tasks.lake.fetches import by_part, last_attempts
+from tasks.lake.fetches import ANSWERED, by_part, last_attempts
 from tasks.lake.retention.read_leases import read_lease
 from tasks.transform.raw_bars import read_day
 from tasks.window import Window
 
-_DECIMALS = 9  # that a source shows, at most
 _FLOAT = 1e-9  # of a value: what is lost in reckoning with it
 
 
@@ -38,6 +38,7 @@ def restated(lake: Lake, window: Window, *, within: bool = False) -> dict[str, W
     return dict(sorted(found.items()))
 
 
+_TELLING = ("window", "witness")
 _Shard = tuple[pl.LazyFrame, pl.LazyFrame, pl.DataFrame]
 
 
@@ -56,14 +57,11 @@ def answers_by_shard(lake: Lake, window: Window) -> Iterator[_Shard]:
     ):
         answers = last_attempts(lake, fetches.get("window", [])).collect()
         witnesses = last_attempts(lake, fetches.get("witness", [])).collect()
-        whole = witnesses.filter(pl.col("outcome").cast(pl.String).is_in(["fetched", "empty"]))
+        whole = witnesses.filter(ANSWERED)
         answers = answers.join(whole.select("code", witness_at="asked_first"), on="code", how="left")
         for shard in range(PRICES.shards):
             if some := [s for s in stored if s.first and s.partition.endswith(f"/shard={shard}")]:
                 yield lake.read(PRICES, some), bars.filter(pl.col("shard") == shard), answers
-
-
-_TELLING = ("window", "witness")
 
 
 def newer(bars: pl.LazyFrame, known: pl.LazyFrame) -> pl.DataFrame:
@@ -92,7 +90,7 @@ def _contradicted(both: pl.DataFrame) -> pl.Series:
     adjusted, stored = pl.col("adjusted_close"), pl.col("adjusted_close_stored")
     same = pl.col("close") == pl.col("close_stored")
     ratio = pl.col("close") / pl.col("close_stored")
-    half_a_unit = 0.5 * digit(adjusted)
+    half_a_unit = 0.5 * last_digit("adjusted_close")
     off = (adjusted - stored * ratio).abs()
     changed = pl.when(same).then(adjusted != stored).otherwise(off > half_a_unit * (1 + ratio) + _FLOAT * adjusted)
     judged = (
@@ -102,12 +100,6 @@ def _contradicted(both: pl.DataFrame) -> pl.Series:
         .agg(first=pl.col("changed").first(), unrevised=pl.col("changed").filter("same").first())
     )
     return judged.filter(pl.col("first") | pl.col("unrevised").fill_null(value=True)).get_column("code")
-
-
-def digit(price: pl.Expr) -> pl.Expr:
-    """The unit of the last digit that the source shows of the code's prices."""
-    decimals = pl.sum_horizontal((price.round(n) != price).cast(pl.Int64) for n in range(_DECIMALS))
-    return pl.lit(10.0).pow(-decimals.max().over("code"))
 
 
 def _spans(known: pl.LazyFrame, codes: pl.Series, window: Window | None) -> dict[str, Window]:

@@ -9,7 +9,7 @@ import polars as pl
 from tasks.coverage.stored import is_curated
 from tasks.datasets import FETCHES, PRICES
 from tasks.lake import Lake
-from tasks.lake.fetches import by_part, last_attempts
+from tasks.lake.fetches import ANSWERED, by_part, last_attempts
 from tasks.lake.retention.read_leases import read_lease
 from tasks.window import Window
 
@@ -51,5 +51,5 @@ def _last(lake: Lake, windows: Sequence[Window], part: str) -> dict[str, datetim
         chain.from_iterable(by_part(lake.partitions(FETCHES, f"window={w}/")).get(part, []) for w in windows)
     )
     with read_lease(lake, FETCHES, fetches):
-        rows = last_attempts(lake, fetches).filter(pl.col("outcome").cast(pl.String).is_in(["fetched", "empty"]))
+        rows = last_attempts(lake, fetches).filter(ANSWERED)
         return dict(rows.select("code", "fetched_at").collect().iter_rows())

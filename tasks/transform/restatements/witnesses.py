@@ -8,8 +8,10 @@ from datetime import date
 
 import polars as pl
 
+from tasks.conversion.decimals import last_digit
 from tasks.lake import Lake
-from tasks.transform.restatements.restatement import answers_by_shard, digit, newer
+from tasks.lake.fetches import ANSWERED
+from tasks.transform.restatements.restatement import answers_by_shard, newer
 from tasks.window import Window
 
 _FALLEN = 2  # times, since which the last price shows less than the highest
@@ -24,9 +26,7 @@ def unwitnessed(lake: Lake, window: Window) -> dict[str, Window]:
     has none, any stored day of the window tells, or else the first one after it."""
     found: dict[str, Window] = {}
     for known, bars, answers in answers_by_shard(lake, window):
-        answered = answers.filter(pl.col("outcome").cast(pl.String).is_in(["fetched", "empty"])).select(
-            "code", answered_at="fetched_at"
-        )
+        answered = answers.filter(ANSWERED).select("code", answered_at="fetched_at")
         told = newer(bars, known)
         days, some = set(told.select("code", "date").iter_rows()), set(told.get_column("code"))
         silent = answered.join(_witnessed(known, told, answered, window), on="code", how="anti")
@@ -45,7 +45,7 @@ def _witnessed(known: pl.LazyFrame, told: pl.DataFrame, answered: pl.DataFrame, 
     last = (
         known.filter(pl.col("date").is_between(near.first, near.last))
         .join(answered.lazy(), on="code")
-        .with_columns(few=adjusted < _FEW_DIGITS * digit(adjusted))
+        .with_columns(few=adjusted < _FEW_DIGITS * last_digit("adjusted_close"))
         .group_by("code")
         .agg(pl.col("date", "few", "fetched_at", "answered_at").sort_by("date").last())
         .collect()
@@ -91,7 +91,7 @@ def _highest(known: pl.LazyFrame, codes: pl.Series, window: Window) -> pl.DataFr
     return (
         known.filter(pl.col("code").is_in(codes.implode()), pl.col("date") < window.first)
         .sort("date")
-        .with_columns(unit=digit(adjusted))
+        .with_columns(unit=last_digit("adjusted_close"))
         .group_by("code")
         .agg(highest=pl.col("date").sort_by(adjusted).last(), few=adjusted.last() < _FEW_DIGITS * pl.max("unit"))
         .filter("few")

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from azure_batch_emulator import autoscale
+from prefect_azure_batch.configuration.autoscale_formulas import Limits, pending_tasks
 from tests.deployments.azure.arm.given import FULL, deployed
 
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
@@ -24,11 +27,22 @@ class Pending:
         return [(NOW - PERIOD * (len(values) - 1 - i), value) for i, value in enumerate(values)]
 
 
-def _nodes(pending: Sequence[float], **given: int) -> tuple[int, int, str]:
-    pool = deployed({**FULL, **given}).one("Microsoft.Batch/batchAccounts/pools")
+def _nodes(pending: Sequence[float], **parameters: int) -> tuple[int, int, str]:
+    pool = deployed({**FULL, **parameters}).one("Microsoft.Batch/batchAccounts/pools")
     formula = pool.properties["scaleSettings"]["autoScale"]["formula"]
     found = autoscale.run(formula, Pending(pending), NOW)
     return found.target_dedicated, found.target_low_priority, found.deallocation_option
+
+
+COUNTS = st.integers(0, 9)
+
+
+@given(st.lists(st.integers(0, 40), max_size=25), COUNTS.map(lambda n: n + 1), COUNTS, COUNTS)
+def test_it_is_that_of_the_work_pool(pending: list[int], per_node: int, dedicated: int, spot: int) -> None:
+    """The pool's one, and `pending-tasks` of prefect-azure-batch, which makes pools by itself."""
+    own = autoscale.run(pending_tasks(Limits(dedicated, spot, per_node)), Pending(pending), NOW)
+    nodes = _nodes(pending, runsPerNode=per_node, slotsPerNode=10, maxDedicatedNodes=dedicated, maxSpotNodes=spot)
+    assert nodes == (own.target_dedicated, own.target_low_priority, own.deallocation_option)
 
 
 @pytest.mark.parametrize(
@@ -41,16 +55,16 @@ def test_nodes_follow_the_runs_that_wait_and_run(pending: int, dedicated: int) -
 
 
 def test_the_pool_goes_to_zero_within_minutes() -> None:
-    """A pause of seconds between two runs keeps its node; five minutes without a task keep none."""
-    assert _nodes([2] * 20 + [0])[0] == 1
+    """A pause of seconds between two runs keeps their nodes; five minutes without a task keep none."""
+    assert _nodes([2] * 20 + [0])[0] == 2
     assert _nodes([2] * 20 + [0] * 11)[0] == 0
 
 
-def test_the_first_task_after_a_pause_does_not_wait_for_an_average() -> None:
+def test_the_first_task_after_a_pause_has_its_nodes_at_once() -> None:
     assert _nodes([0] * 20 + [4], runsPerNode=2)[0] == 2
 
 
-def test_few_samples_are_not_averaged() -> None:
+def test_few_samples_are_enough() -> None:
     assert _nodes([7], runsPerNode=1, maxDedicatedNodes=9)[0] == 7
 
 

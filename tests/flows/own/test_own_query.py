@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, EtlError
 from tasks.transform.quarantine import Figures
 from tests.flows.conftest import House
 from tests.flows.own.own_query import orders
@@ -70,3 +70,11 @@ def test_another_database_for_the_same_lake_is_refused(
         run()
     monkeypatch.setenv("ETL_SOURCE_DATABASE_NAME", f"{shop}")
     assert run().unchanged == 1
+
+
+def test_what_is_wrong_with_the_url_names_its_own_setting(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    for url in ("sqlite://", "oracle://host/shop", "postgresql://127.0.0.1:1/shop"):
+        monkeypatch.setenv("ETL_SOURCE_DATABASE_URL", url)
+        with pytest.raises(EtlError, match=r"ETL_SOURCE_DATABASE_URL|could not be reached") as told:
+            run()
+        assert "ETL_WAREHOUSE_URL" not in str(told.value)

@@ -9,7 +9,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tasks.coverage.answers import missing
-from tasks.sessions.closing_times import AsOf, last_day_over, last_session_over
+from tasks.sessions.closing_times import AsOf, last_day_over
 from tasks.sessions.trading_days import sessions
 from tasks.window import Window
 
@@ -53,10 +53,6 @@ def at(day: int, hour: int) -> datetime:
 )
 def test_a_day_is_over_when_its_session_has_closed_and_is_published(exchange: str, moment: datetime, day: int) -> None:
     assert last_day_over(exchange, moment, DELAY) == date(2024, 6, day)
-
-
-def test_the_last_session_that_is_over_is_one_of_the_calendar() -> None:
-    assert last_session_over("US", at(9, 23), DELAY) == date(2024, 6, 7)
 
 
 def test_who_was_not_asked_is_missing_whoever_else_was() -> None:

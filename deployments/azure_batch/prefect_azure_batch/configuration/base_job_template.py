@@ -17,8 +17,8 @@ def variables_schema() -> dict[str, Any]:
     """The schema of the configuration as the Prefect server and its UI want the variables' one."""
     schema = AzureBatchJobConfiguration.model_json_schema(ref_template="#/definitions/{model}")
     schema["definitions"] = schema.pop("$defs")
-    # As they are written above: Prefect's own, which are inherited, would come first. The UI goes by the position, for
-    # a server on PostgreSQL does not keep the order.
+    # In the order of the job configuration: Prefect's own, which are inherited, would come first. The UI goes by the
+    # position, for a server on PostgreSQL does not keep the order.
     names = AzureBatchJobConfiguration.__annotations__
     schema["properties"] = {name: schema["properties"][name] | {"position": n} for n, name in enumerate(names)}
     schema.pop("title", None)

@@ -1,4 +1,4 @@
-"""What Prefect and Batch say of a run and its tasks, as `decide` takes it."""
+"""What Prefect says of a run, as `decide` takes it; `reporter.py` has what Batch says of its tasks."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING

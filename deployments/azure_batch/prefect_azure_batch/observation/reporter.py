@@ -1,4 +1,4 @@
-"""Tells Prefect, and the run's logs, what the observer has seen of a task; and does what follows from it."""
+"""Tells Prefect, and the run's logs, what the observer has seen of a task: the message of a crash is made here."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What is special about PostgreSQL; `column_types` is how values are kept, `driver_errors` what errors mean."""
+"""What is special about PostgreSQL; `types.py` is how values are kept, `errors.py` what errors mean."""
 
 import zlib
 from collections.abc import Mapping, Sequence

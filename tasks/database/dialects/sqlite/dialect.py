@@ -1,4 +1,4 @@
-"""What is special about SQLite; `column_types` says how values are kept, `driver_errors` what its failures mean."""
+"""What is special about SQLite; `types.py` says how values are kept, `errors.py` what its failures mean."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""What is special about SQL Server and Azure SQL; `column_types` is how values are kept, `driver_errors` what
-errors mean. Statements are plain T-SQL: other servers of its protocol, TDS, do not have all that is Microsoft's.
+"""What is special about SQL Server and Azure SQL; `types.py` is how values are kept, `errors.py` what errors
+mean. Statements are plain T-SQL: other servers of its protocol, TDS, do not have all that is Microsoft's.
 """
 
 import re

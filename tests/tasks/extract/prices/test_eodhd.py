@@ -297,11 +297,11 @@ def test_the_codes_of_an_exchange_are_those_of_its_last_session(source: Served) 
     found = ask(source.url, lambda eodhd: eodhd.codes("US", sunday))
 
     assert found == sorted(f"{name}.US" for name in source.market.codes("US", date(2024, 6, 28)))
-    assert source.requests.total == 3  # Sunday, Saturday, Friday
+    assert source.requests.total == 1  # of Friday, for the calendar knows the weekend
 
 
 def test_an_exchange_without_a_session_is_refused(source: Served) -> None:
-    with pytest.raises(ConfigurationError, match=r"no session of exchange US in the 10 days up to 1999-01-10\. Check"):
+    with pytest.raises(ConfigurationError, match=r"no bar of exchange US in the 10 sessions up to 1999-01-10\. Check"):
         ask(source.url, lambda eodhd: eodhd.codes("US", date(1999, 1, 10)))
 
 
