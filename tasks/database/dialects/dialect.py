@@ -45,7 +45,10 @@ class Dialect(Protocol):
 
     @property
     def begin_reading(self) -> Statements:
-        """Open a transaction that writes nothing, as far as the store can enforce it."""
+        """Open a transaction that writes nothing, where the store can refuse to."""
+
+    def require_reading(self, query: str) -> None:
+        """Where it cannot: raises ConfigurationError for a query that would change anything."""
 
     @property
     def end_reading(self) -> Statements: ...

@@ -41,8 +41,10 @@ def compiled(statement: sa.ClauseElement, dialect: Dialect) -> tuple[str, dict[s
 
 def text(sql: str, parameters: Mapping[str, object], dialect: Dialect) -> sa.TextClause:
     """A query with `:name` parameters; a list or tuple is for `IN :name`. Raises ConfigurationError if names differ,
-    for no query at all, and for more than one."""
-    query = sa.text(one_statement(sql, marks=dialect.sql.paramstyle == "qmark"))
+    for no query at all, for more than one, and for what would change anything."""
+    single = one_statement(sql, marks=dialect.sql.paramstyle == "qmark")
+    dialect.require_reading(single.replace(r"\:", ":"))
+    query = sa.text(single)
     taken = query.compile().params.keys()
     if taken != parameters.keys():
         raise ConfigurationError(

@@ -5,6 +5,7 @@ from datetime import date
 
 import dataframely as dy
 import polars as pl
+import sqlalchemy as sa
 
 from tasks.database.dialects.statements import text
 from tasks.datasets import Dataset
@@ -68,7 +69,8 @@ def query(
 ) -> pl.DataFrame:
     """The answer, outside any transaction of its own; columns named in `types` come in these types."""
     connection = warehouse._connection
-    return connection.dialect.restored(connection.fetch(text(sql, params or {}, connection.dialect)), types or {})
+    statement = text(sql, params, connection.dialect) if params else sa.text(sql)  # a pragma is no query of a user
+    return connection.dialect.restored(connection.fetch(statement), types or {})
 
 
 def table(warehouse: Warehouse, of: Dataset = QUOTES) -> pl.DataFrame:

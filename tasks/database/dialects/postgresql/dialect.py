@@ -71,6 +71,9 @@ class Postgresql:
             sa.select(sa.func.pg_advisory_xact_lock(sa.literal_column(str(_LOCK)))),
         )
 
+    def require_reading(self, query: str) -> None:
+        """The transaction refuses to write."""
+
     def lock_holders(self) -> sa.ClauseElement:
         return sa.text(
             """SELECT CAST(a.application_name || ' from ' || coalesce(host(a.client_addr), 'the server itself')

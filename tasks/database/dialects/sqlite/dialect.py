@@ -18,7 +18,7 @@ from tasks.database.dialects.failure import Failure
 from tasks.database.dialects.sqlite import errors as driver_errors
 from tasks.database.dialects.sqlite import file, storage_classes
 from tasks.database.dialects.sqlite import types as column_types
-from tasks.errors import EtlError
+from tasks.errors import ConfigurationError, EtlError
 
 _CACHE_KIB = 64 * 1024
 _ROLLBACK = sa.text("ROLLBACK")
@@ -72,6 +72,12 @@ class Sqlite:
             _pragma("PRAGMA cache_size = :value", -_CACHE_KIB),
             sa.text("PRAGMA schema_version"),
         )
+
+    def require_reading(self, query: str) -> None:
+        # The transaction refuses to write to the database; ATTACH makes another file.
+        word = query.lstrip("( \t\r\n")[:6].upper()
+        if not word.startswith(("SELECT", "WITH", "VALUES")):
+            raise ConfigurationError(f"{self.place} refuses the query: it begins with {word}. Give a single SELECT.")
 
     def lock_holders(self) -> None:
         """None: the operating system knows them, and the error names them."""

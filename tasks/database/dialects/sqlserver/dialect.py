@@ -21,6 +21,7 @@ from tasks.database.dialects.dialect import Cursor, Query, Statements
 from tasks.database.dialects.failure import Failure, LockedError
 from tasks.database.dialects.sqlserver import errors as driver_errors
 from tasks.database.dialects.sqlserver import types as column_types
+from tasks.database.dialects.sqlserver.read_only import require_select
 from tasks.database.dialects.staging_names import private_name
 from tasks.errors import ConfigurationError, EtlError
 
@@ -81,6 +82,9 @@ class SqlServer:
     @property
     def _milliseconds(self) -> int:
         return round(self.lock_timeout * 1000)
+
+    def require_reading(self, query: str) -> None:
+        require_select(query)
 
     def lock_holders(self) -> None:
         """None: only who may view the server's state may ask."""
