@@ -47,6 +47,7 @@ from prefect_azure_batch.reconciliation.reconciler import Reconciler, Reconcilin
 from prefect_azure_batch.service.errors import Refused
 from prefect_azure_batch.service.identifiers import Infrastructure
 from prefect_azure_batch.settings import WorkerSettings
+from prefect_azure_batch.shutdown import CLOSING_SECONDS, ended_by_sigterm
 from prefect_azure_batch.submission.submission import Submission
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ class AzureBatchWorker(OpenWorker):
     async def start(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Prefect's own are passed on
         # Only a worker that stays takes over what others left: not one that a notebook makes for a single run.
         self._reconciler = self.reconciler()
-        await super().start(*args, **kwargs)
+        with ended_by_sigterm():
+            await super().start(*args, **kwargs)
 
     async def setup(self) -> None:
         await super().setup()
@@ -106,8 +108,10 @@ class AzureBatchWorker(OpenWorker):
         try:
             await super().teardown(*exc_info)
         finally:
-            with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(CLOSING_SECONDS, shield=True) as closing:
                 await asyncio.gather(*(account.close() for account in self.accounts.clear()))
+            if closing.cancelled_caught:
+                self.logger.warning("What was not closed within %s s is left", CLOSING_SECONDS)
 
     async def run(
         self,

@@ -21,6 +21,7 @@ from prefect_azure_batch.service.diagnosis import gone, held, job_ended, lower
 from prefect_azure_batch.service.errors import AzureBatchError, Refused
 from prefect_azure_batch.service.identifiers import Infrastructure
 from prefect_azure_batch.settings import WorkerSettings
+from prefect_azure_batch.shutdown import cancelled
 
 if TYPE_CHECKING:
     from azure.batch import models
@@ -74,8 +75,7 @@ class Observer:
 
     async def close(self) -> None:
         if self._loop:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+            await cancelled([self._loop])
 
     async def _observe(self) -> None:
         """Polls as long as there is something to watch."""

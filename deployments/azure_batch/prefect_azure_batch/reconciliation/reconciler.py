@@ -22,6 +22,7 @@ from prefect_azure_batch.reconciliation.orphans import is_orphan, one_by_one
 from prefect_azure_batch.service.identifiers import Infrastructure, is_own_job
 from prefect_azure_batch.service.run_tasks import has_ended, task_at, tasks_of
 from prefect_azure_batch.settings import WorkerSettings
+from prefect_azure_batch.shutdown import cancelled
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -66,10 +67,7 @@ class Reconciler:
         self._loop = asyncio.create_task(self._repeat())
 
     async def close(self) -> None:
-        tasks = [task for task in (self._loop, *self._resubmissions) if task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(task for task in (self._loop, *self._resubmissions) if task)
 
     async def once(self) -> None:
         """Raises what Prefect's client raises when the runs cannot be read; a single run's trouble is only logged."""

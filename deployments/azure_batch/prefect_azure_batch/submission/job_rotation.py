@@ -10,15 +10,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from prefect.logging.loggers import get_logger
+
 from prefect_azure_batch.service.client import BatchService
 from prefect_azure_batch.service.diagnosis import lower
 from prefect_azure_batch.service.identifiers import generation_of, own_job_of, shared_job_id
+from prefect_azure_batch.shutdown import cancelled
 
 if TYPE_CHECKING:
     from azure.batch import models
 
-
 _SECONDS_TO_CLOSE = 10
+_logger = get_logger("workers.azure_batch")
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,9 @@ class JobRotation:
     async def close(self) -> None:
         """Waits a little for the jobs that are being closed: what a temporary pool lives for should end by itself."""
         if self._closing:
+            _logger.info("Waits up to %s s for %s jobs to be closed", _SECONDS_TO_CLOSE, len(self._closing))
             await asyncio.wait(self._closing, timeout=_SECONDS_TO_CLOSE)
-        for closing in self._closing:
-            closing.cancel()
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        await cancelled(self._closing)
 
     def retire(self, job_key: JobKey, job: str) -> None:
         """The job takes no more tasks; the next call of `current` looks for another."""

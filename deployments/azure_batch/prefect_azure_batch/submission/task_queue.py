@@ -12,6 +12,7 @@ from prefect_azure_batch.service.client import BatchService
 from prefect_azure_batch.service.diagnosis import lower
 from prefect_azure_batch.service.errors import AzureBatchError, OutOfTime, Refused, ServiceError
 from prefect_azure_batch.service.retry import RetryPolicy
+from prefect_azure_batch.shutdown import cancelled
 from prefect_azure_batch.submission.job_rotation import JobKey, JobRotation
 from prefect_azure_batch.submission.pending_task import PendingTask, first_collection, run_of
 
@@ -58,10 +59,7 @@ class TaskQueue:
         return await pending.job
 
     async def close(self) -> None:
-        senders = list(self._senders.values())
-        for sender in senders:
-            sender.cancel()
-        await asyncio.gather(*senders, return_exceptions=True)
+        await cancelled(self._senders.values())
         await self.job_rotation.close()
 
     async def _send(self, job_key: JobKey) -> None:
