@@ -17,13 +17,14 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     PrivateAttr,
+    SecretStr,
     ValidationError,
     model_validator,
 )
 
 from batch_launcher.reference_syntax import EXAMPLE
 from prefect_azure_batch.configuration.blank_values import without_blank
-from prefect_azure_batch.configuration.environment import forwarded
+from prefect_azure_batch.configuration.environment import forwarded, resolved_secrets
 from prefect_azure_batch.configuration.named_blocks import refusal_of, with_references
 from prefect_azure_batch.configuration.pool_specification import PoolSpecification
 from prefect_azure_batch.configuration.variable_types import (
@@ -51,8 +52,9 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
     """A flow run's configuration, and by its schema the variables of the work pool."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
-    # Why no task may be made of it.
+    # Why no task may be made of it, and what stands in env since Prefect has resolved the name of a Secret block.
     _refusal = PrivateAttr(default="")
+    _resolved = PrivateAttr(default_factory=set[str])
     _given = model_validator(mode="before")(without_blank)
 
     credentials: AzureBatchCredentials | None = Field(
@@ -107,7 +109,7 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
     allow_plaintext_secrets: bool = Field(
         default=False,
         title="Allow Plaintext Secrets",
-        description="Lets the worker write its Prefect API key into the task, where others can read it.",
+        description="Lets secrets stand in the task, as the worker's Prefect API key, where others can read them.",
     )
     required_slots: PositiveInt = Field(
         default=1, le=256, title="Task Slots", description="How many of a node's slots the run takes."
@@ -231,6 +233,12 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
         """Why no task may be made of it; empty when one may. What is submitted already goes on all the same."""
         return self._refusal
 
+    @property
+    def secret_values(self) -> set[str]:
+        """What its blocks and references keep secret, in clear."""
+        fields = [value for holder in (self.credentials, self.registry, *self.uploads) for _, value in holder or ()]
+        return {value.get_secret_value() for value in fields if isinstance(value, SecretStr)} | self._resolved
+
     def prepare_for_flow_run(
         self,
         flow_run: "FlowRun",
@@ -243,6 +251,7 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
         holders |= {f"deployment {deployment.name!r}": deployment.job_variables} if deployment else {}
         holders |= {f"work pool {work_pool.name!r}": defaults_of(work_pool.base_job_template)} if work_pool else {}
         self._refusal = next(filter(None, (refusal_of(holder, held) for holder, held in holders.items())), "")
+        self._resolved = resolved_secrets(self.env, reversed(holders.values()))
         own = dict(self.env)
         super().prepare_for_flow_run(flow_run, deployment, *args, **kwargs)
         # What Prefect adds, less what has no business on a node; what the user says stands.

@@ -5,14 +5,13 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from batch_launcher.reference_syntax import is_reference
-from prefect_azure_batch.configuration.environment import secret_settings
+from prefect_azure_batch.configuration.environment import in_clear, secret_settings
 from prefect_azure_batch.configuration.job_configuration import AzureBatchJobConfiguration
 from prefect_azure_batch.doctor.finding import Finding, failed, passed, warning
 from prefect_azure_batch.submission.task import command_line
 
 # Names under which a person would put a secret; values that are references are none.
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CONNECTION_STRING|AUTH_STRING)$", re.IGNORECASE)
-_PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 _LONGEST_HEARTBEAT = 120  # seconds; three missed ones are a death
 
 
@@ -33,7 +32,7 @@ def _prefect_from_nodes(configuration: AzureBatchJobConfiguration, api_url: str)
 def _secrets(configuration: AzureBatchJobConfiguration) -> Finding:
     check, advice = "Secrets", "Put it into Key Vault: set secrets.NAME=@Microsoft.KeyVault(SecretUri=...) env.NAME="
     values = {name: value for name, value in configuration.env.items() if value and not is_reference(value)}
-    plain = sorted(name for name, value in values.items() if _SECRET.search(name) or _PASSWORD_IN_URL.search(value))
+    plain = sorted({*filter(_SECRET.search, values), *in_clear(values, configuration.secret_values)})
     if plain:
         found = f"In env, where all who can read the account or the work pool can read them: {', '.join(plain)}"
         return failed(check, found, advice)

@@ -57,8 +57,8 @@ def environment_of(configuration: AzureBatchJobConfiguration) -> dict[str, str]:
         # By the heartbeats the launcher can tell that another execution of the run is alive.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     }
-    allowed = configuration.allow_plaintext_secrets
-    return ours | without_secrets(configuration.env, configuration.secrets, allow_plaintext=allowed)
+    allowed, known = configuration.allow_plaintext_secrets, configuration.secret_values
+    return ours | without_secrets(configuration.env, configuration.secrets, known, allow_plaintext=allowed)
 
 
 def container_options(configuration: AzureBatchJobConfiguration) -> str:
