@@ -1,6 +1,8 @@
 """From `prefect worker start` to the end of a flow run: real flows as processes on the emulator's nodes."""
 
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -9,18 +11,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.states import AwaitingRetry, Crashed, Pending
 
 from azure_batch_emulator.running_emulator import running_emulator
+from batch_launcher.exit_codes import ExitCode
 from prefect_azure_batch.service.identifiers import Infrastructure
-from tests.deployments.azure_batch.stage import PATIENCE, Stage, create_pool, make_stage
+from tests.deployments.azure_batch.stage import PATIENCE, Stage, create_pool, make_stage, tasks_of
 from tests.servers.azurite import Azurite, azurite
 
 __all__ = ["azurite"]
 
 SPEED = 20
 NOWHERE: dict[str, object] = {"prefect.deployments.steps.git_clone": {"repository": "file:///no-such-repository.git"}}
+LAUNCHER = f"{shlex.quote(sys.executable)} -m batch_launcher"
 BUILDAH = shutil.which("buildah") is not None
 
 
@@ -28,6 +33,7 @@ BUILDAH = shutil.which("buildah") is not None
 def emulator():
     with running_emulator(speed=SPEED, executor="buildah" if BUILDAH else "processes") as running:
         create_pool(running)
+        create_pool(running, "lone", nodes=1)
         create_pool(running, "spot", nodes=0, spot=3)
         create_pool(running, "containers", containers=True)
         create_pool(running, "empty", nodes=0)
@@ -201,6 +207,31 @@ def test_a_run_that_is_preempted_twice_completes(stage, tmp_path):
     assert found.state.name == "Completed", stage.states(run)
     assert len(marker.read_text().split()) == 3
     assert sum("requeued by Azure Batch" in line for line in logged(stage, run, "requeued")) == 2
+
+
+def test_a_task_whose_node_comes_back_leaves_a_run_that_was_handed_out_again(prefect_api, emulator, tmp_path):
+    """No worker is there to end the task: what it executes says its launcher alone."""
+    stage, marker = make_stage(prefect_api, emulator, "lone", launcher=LAUNCHER), tmp_path / "executions"
+    with stage.worker():
+        run = stage.start(stage.deploy("long"), seconds=20, marker=str(marker))
+        _until(partial(_has_lines, marker, 1))
+        first = stage.until(run, lambda found: found.infrastructure_pid)
+        node = _task(stage, first).node_info.node_id
+        stage.emulator.admin(f"nodes/lone/{node}/break", method="POST")
+    _until(lambda: _task(stage, first).state == "active")
+    states: list[State[Any]] = [Crashed(message="by an automation"), AwaitingRetry(), Pending()]
+    with stage.client() as client:
+        for state in states:
+            client.set_flow_run_state(run, state, force=True)
+
+    stage.emulator.admin(f"nodes/lone/{node}/recover", method="POST")
+    assert _until_completed(stage, first).execution_info.exit_code == ExitCode.NOTHING_TO_EXECUTE
+    assert _has_lines(marker, 1)
+    with stage.worker():
+        stage.ended(run, 2 * PATIENCE)
+    assert _has_lines(marker, 2)
+    assert sorted(task.id[-2:] for task in tasks_of(stage, run)) == ["-1", "-2"]
+    assert sum(state.startswith("Completed") for state in stage.states(run)) == 1
 
 
 def _has_lines(file: Path, count: int) -> bool:
