@@ -235,8 +235,8 @@ class AzureBatchJobConfiguration(BaseJobConfiguration):
 
     @property
     def secret_values(self) -> set[str]:
-        """What its blocks and references keep secret, in clear."""
-        fields = [value for holder in (self.credentials, self.registry, *self.uploads) for _, value in holder or ()]
+        """What its blocks keep secret, in clear."""
+        fields = [value for holder in (self.credentials, self.registry) for _, value in holder or ()]
         return {value.get_secret_value() for value in fields if isinstance(value, SecretStr)} | self._resolved
 
     def prepare_for_flow_run(

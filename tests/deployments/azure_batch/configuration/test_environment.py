@@ -87,6 +87,7 @@ def test_a_value_that_gives_a_secret_away_is_refused_by_its_name_and_not_repeate
         "postgresql://etl@db.example/prices",
         "http://127.0.0.1:10000/devstoreaccount1",
         "mssql://db.example:1433/prices?client_id=7c5d",
+        "https://lake.blob.core.windows.net/raw",
         "https://lake.blob.core.windows.net/raw?signature=none",
         "git@github.com:etl/flows.git",
         "Server=db.example;Authentication=ActiveDirectoryMsi;Pwd=",
@@ -95,7 +96,8 @@ def test_a_value_that_gives_a_secret_away_is_refused_by_its_name_and_not_repeate
     ],
 )
 def test_what_is_no_secret_may_stand_in_env(value):
-    assert environment(prepared(env={"STORE": value}))["STORE"] == value
+    uploads = [{"container_url": "https://lake.blob.core.windows.net/raw"}]
+    assert environment(prepared(env={"STORE": value}, uploads=uploads))["STORE"] == value
 
 
 def test_the_value_of_a_secret_block_is_refused_wherever_it_is_named(prefect_api):
