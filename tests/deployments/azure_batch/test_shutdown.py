@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -51,6 +51,33 @@ def test_a_worker_ends_at_sigterm_and_leaves_its_tasks(stage, started):
 @pytest.mark.parametrize(("lost", "cancels"), [(0, 1), (3, 4)])
 def test_a_task_that_loses_a_cancellation_is_cancelled_again(lost, cancels):
     assert asyncio.run(cancels_of(lost)) == cancels
+
+
+def test_a_cancellation_that_gather_loses_is_repeated():
+    """It raises what another of its tasks has raised just before, and who handles that goes on."""
+
+    async def close() -> bool:
+        went_on, never = asyncio.Event(), asyncio.Event()
+
+        async def fail() -> None:
+            raise ValueError
+
+        async def cancel() -> None:
+            task.cancel()
+            await never.wait()
+
+        async def work() -> None:
+            with suppress(ValueError):
+                await asyncio.gather(fail(), cancel())
+            went_on.set()
+            await never.wait()
+
+        task = asyncio.create_task(work())
+        await went_on.wait()
+        await cancelled([task])
+        return task.cancelled()
+
+    assert asyncio.run(close())
 
 
 def test_a_task_that_does_not_end_is_left_and_told(caplog):

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
@@ -107,7 +108,8 @@ class Observer:
         for observed in self._observed_tasks.values():
             jobs.setdefault(observed.infrastructure.job, []).append(observed)
         moves = await self._all(
-            (self._look_at(job, observed_tasks, whole) for job, observed_tasks in jobs.items()), "look at a job"
+            (partial(self._look_at, job, observed_tasks, whole) for job, observed_tasks in jobs.items()),
+            "look at a job",
         )
         self._failures = 0 if all(move is not None for move in moves) else min(self._failures + 1, 5)
         await self._follow(cancelling, whole)
@@ -132,7 +134,7 @@ class Observer:
         moved = [await self._note(known.pop(task.id.lower()), task) for task in tasks if task.id.lower() in known]
         if whole:
             missing = [observed for observed in known.values() if observed.phase != "ended"]
-            found = await self._all((self._look_for(observed) for observed in missing), "look for a task")
+            found = await self._all((partial(self._look_for, observed) for observed in missing), "look for a task")
             moved += [bool(changes) for changes in found]
             await self._look_at_job(job, [observed for observed in observed_tasks if observed.phase == "waiting"])
         return any(moved)
@@ -174,12 +176,12 @@ class Observer:
             by_run.setdefault(observed.run, []).append(observed)
         observed_tasks = list(self._observed_tasks.values())
         shown = [observed for observed in observed_tasks if observed.stream and observed.phase in {"running", "ended"}]
-        await self._all((self._reporter.show(observed) for observed in shown), "show output")
+        await self._all((partial(self._reporter.show, observed) for observed in shown), "show output")
         # What can have become of a run is asked when its task has ended, and from time to time of all.
         asked = by_run if whole else {observed.run for observed in observed_tasks if observed.phase == "ended"}
         known: dict[UUID, FlowRun | None] = {run: found for run, found in cancelling.items() if run in by_run}
         known |= await self._logged(self._runs.read_many(asked), "read the runs") or {}
-        await self._all((self._judge(found, by_run[run]) for run, found in known.items()), "judge a run")
+        await self._all((partial(self._judge, found, by_run[run]) for run, found in known.items()), "judge a run")
         waiting = [observed for observed in observed_tasks if observed.phase == "waiting" and not observed.terminated]
         await self._logged(self._reporter.explain(waiting), "explain why runs wait")
 
@@ -207,13 +209,13 @@ class Observer:
         if (diagnosis := observed.diagnosis) and not observed.result.done():
             observed.result.set_result(diagnosis)
 
-    async def _all(self, works: Iterable[Awaitable[object]], what: str) -> "list[object]":
-        """Some at once; None for each that failed."""
+    async def _all(self, works: Iterable[Callable[[], Awaitable[object]]], what: str) -> "list[object]":
+        """Some at once; None for each that failed. Those that have not begun when the observer is closed never do."""
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(work: Awaitable[object]) -> object:
+        async def one(work: Callable[[], Awaitable[object]]) -> object:
             async with gate:
-                return await self._logged(work, what)
+                return await self._logged(work(), what)
 
         return await asyncio.gather(*(one(work) for work in works))
 
