@@ -96,17 +96,11 @@ async def last_lines(service: BatchService, observed: ObservedTask, count: int) 
     """Those of stderr, or of stdout where nothing was written to stderr; why there are none, where there are none."""
     if observed.node is None:
         return ""
-    trouble = ""
+    job, task, trouble = observed.infrastructure.job, observed.infrastructure.task, ""
     for name in reversed(_FILES):
         try:
-            infrastructure = observed.infrastructure
-            size = await service.file_size(infrastructure.job, infrastructure.task, name, seconds=10)
-            begin = max(0, size - _TAIL)
-            text = (
-                await service.read_file(infrastructure.job, infrastructure.task, name, begin, _TAIL, seconds=10)
-                if size
-                else b""
-            )
+            size = await service.file_size(job, task, name, seconds=10)
+            text = await service.read_file(job, task, name, max(0, size - _TAIL), _TAIL, seconds=10) if size else b""
         except AzureBatchError as error:
             trouble = trouble or _code(error)
             continue

@@ -1,6 +1,6 @@
 """Runs whose worker is gone."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from prefect_azure_batch.observation.evidence import infrastructure_of, owner_of
@@ -18,12 +18,3 @@ def is_orphan(run: "FlowRun", missing: Mapping[str, float], me: str) -> bool:
     if owner is None or owner == me or owner not in missing:
         return True
     return missing[owner] >= (_SILENT if infrastructure_of(run) else _GONE)
-
-
-async def one_by_one(works: Iterable[Awaitable[None]], failed: Callable[[Exception], None]) -> None:
-    """One after the other: one that fails does not keep the others from being done."""
-    for work in works:
-        try:
-            await work
-        except Exception as error:  # noqa: BLE001 - said by `failed`; the next reconciliation tries again
-            failed(error)

@@ -18,7 +18,7 @@ from prefect_azure_batch.observation.reporter import patience
 from prefect_azure_batch.prefect_api.runs import PrefectRuns
 from prefect_azure_batch.reconciliation.clean_up import CleanUp
 from prefect_azure_batch.reconciliation.orphan_accounts import OrphanAccounts
-from prefect_azure_batch.reconciliation.orphans import is_orphan, one_by_one
+from prefect_azure_batch.reconciliation.orphans import is_orphan
 from prefect_azure_batch.service.identifiers import Infrastructure, is_own_job
 from prefect_azure_batch.service.run_tasks import has_ended, task_at, tasks_of
 from prefect_azure_batch.settings import WorkerSettings
@@ -82,7 +82,11 @@ class Reconciler:
             if run.id not in known and worker.serves(run.work_queue_name) and is_orphan(run, missing, worker.name)
         ]
         accounts = worker.orphan_accounts()
-        await one_by_one((self._take(run, accounts) for run in orphans), self._failed)
+        for run in orphans:
+            try:
+                await self._take(run, accounts)
+            except Exception as error:  # noqa: BLE001 - one that fails does not keep the others from being taken
+                self._failed(error)
         if time.monotonic() - self._cleaned > worker.settings.clean_up_seconds:
             self._cleaned = time.monotonic()
             await self._clean_up(unsettled, accounts)
