@@ -25,8 +25,8 @@ from tests.servers.patient import patient_client
 from tests.servers.postgres import running_postgres
 from tests.servers.prefect_on_postgres import prefect_on_postgres
 
-# 500 in all. Each costs Prefect's server, which has one core, some twenty calls.
-WITH_FAULTS, WITH_KILLS, WITH_RIVALS = 200, 100, 200
+# 400 in all. Each costs Prefect's server, which has one core, some twenty calls.
+WITH_FAULTS, WITH_KILLS, WITH_RIVALS = 150, 100, 150
 WITH_USERS, CHANGES_OF_MIND = 16, 80
 ALL_WAYS = [
     {"kind": "throttled", "rate": 0.04},

@@ -49,7 +49,7 @@ def assert_as_undisturbed(vendors: Vendors) -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("backend", "kills"), [("local", 6), ("azure", 4)])
+@pytest.mark.parametrize(("backend", "kills"), [("local", 5), ("azure", 3)])
 def test_a_killed_run_started_again_is_as_one_undisturbed(
     request: pytest.FixtureRequest, prefect_api: str, tmp_path: Path, backend: str, kills: int
 ) -> None:
