@@ -87,6 +87,8 @@ def _done(file: Landed, figures: FileFigures, run: str) -> FileReport:
         told += [f"{figures.beyond} values are of days after it was dropped, up to {figures.farthest}"]
     if count := figures.contradictions:
         told += [f"{count} cells say otherwise than another file of the drop: {'; '.join(figures.contradicted)}"]
+    if figures.conflicting:
+        told += [f"{figures.conflicting} cells say otherwise than one before them of the same code and date"]
     return FileReport(
         file=file.path,
         outcome="done",

@@ -33,6 +33,21 @@ State = Literal["landing", "raw", "curated", "published", "quarantine"]
 
 
 @dataclass(frozen=True)
+class QuarantineLimits:
+    """Shares of what was received that may be in quarantine: beyond `warning` a run says so, beyond `failure` it fails.
+
+    A share of 1 is never beyond: with it as `failure`, all may be in quarantine."""
+
+    warning: float = 0.01
+    failure: float = 0.5
+
+    def judge(self, quarantined: int, received: int) -> Literal["warning", "failure"] | None:
+        """Which limit these figures are beyond."""
+        share = quarantined / received if received else 0.0
+        return "failure" if share > self.failure else "warning" if share > self.warning else None
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Where a dataset lives, how it is cut into partitions, and which SQL table it becomes."""
 
@@ -45,6 +60,7 @@ class Dataset:
     table: str | None = None
     only_in_lake: tuple[str, ...] = ()  # columns that the SQL table does not have
     is_record: bool = False  # of what runs found: the warehouse keeps what the lake has lost, for nobody can fetch it
+    limits: QuarantineLimits = QuarantineLimits()
 
     @property
     def key(self) -> list[str]:
@@ -153,6 +169,7 @@ VENDOR_VALUES = Dataset(
     shards=SHARDS,
     table="vendor_values",
     only_in_lake=("received_at",),
+    limits=QuarantineLimits(failure=0.9),  # tables that people fill in have remarks for numbers
 )
 WITHDRAWN_VENDOR_VALUES = VENDOR_VALUES.withdrawn
 VENDOR_MEASURES = Dataset(

@@ -12,6 +12,7 @@ from tasks.lake import Change, Lake, SnapshotRef
 from tasks.lake.fetches import last_outcomes
 from tasks.quality.checks import DEFAULT_LIMITS, Check, Limits
 from tasks.quality.prices import judge_prices
+from tasks.quality.quarantine import quarantine
 from tasks.sessions.closing_times import AsOf
 from tasks.window import Window
 
@@ -25,7 +26,7 @@ def check_prices(
     as_of: AsOf | None = None,
 ) -> list[Check]:
     """Judges the codes that were asked for in this window, one shard of them at a time, and publishes the results."""
-    results = judge_prices(lake, window, last_outcomes(lake, fetches), limits, as_of)
+    results = [*judge_prices(lake, window, last_outcomes(lake, fetches), limits, as_of), quarantine(lake, [window])]
     _publish(lake, window, results, run)
     return results
 

@@ -19,6 +19,7 @@ from tasks.quality import checks
 from tasks.quality.checks import DEFAULT_LIMITS, Check, Limits
 from tasks.quality.coverage import coverage
 from tasks.quality.prices import judge_prices
+from tasks.quality.quarantine import curated_within, quarantine
 from tasks.sessions.trading_days import exchange_of, sessions
 from tasks.window import Window
 
@@ -116,6 +117,7 @@ def _rows(lake: Lake, dataset: Dataset, window: Window, shard: int, columns: Seq
 def _prices(lake: Lake, window: Window, limits: Limits, wanted: Wanted | None) -> list[Check]:
     outcomes = last_outcomes(lake, fetches_within(lake, window))
     found = judge_prices(lake, window, outcomes, limits, wanted.as_of if wanted else None, stored=True)
+    found.append(quarantine(lake, curated_within(lake, window)))
     return [*found, coverage(lake, window, wanted)] if wanted else found
 
 

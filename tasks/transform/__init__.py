@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 
+import polars as pl
 from prefect import get_run_logger, task
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_logger
 from prefect.runtime import flow_run
 
-from tasks.datasets import FETCHES, RAW_PRICES
-from tasks.lake import SnapshotRef, configured_lake
+from tasks.datasets import FETCHES, RAW_PRICES, VENDOR_VALUES, Dataset
+from tasks.lake import Lake, SnapshotRef, configured_lake
 from tasks.lake.landing import Landed
 from tasks.settings import load_settings
-from tasks.transform import curate, rebuild, update_measures
+from tasks.transform import curate, quarantine, rebuild, update_measures
 from tasks.transform.curate import Figures
 from tasks.transform.restatements import restatement, seams, witnesses
 from tasks.transform.vendor_values import curate as vendor
@@ -23,6 +26,7 @@ __all__ = [
     "Figures",
     "FileFigures",
     "curate_prices",
+    "curate_rows",
     "curate_vendor_file",
     "find_restated",
     "find_seams",
@@ -75,7 +79,23 @@ async def curate_prices(window: Window) -> Figures:
     raw, fetches = lake.partitions(RAW_PRICES, folder), lake.partitions(FETCHES, folder)
     ignored = load_settings().calendars_ignored
     figures = await asyncio.to_thread(curate.curate, lake, window, raw, fetches, str(flow_run.id), ignored)
-    get_run_logger().info("Rows: %s", ", ".join(f"{name} {count}" for name, count in asdict(figures).items()))
+    get_run_logger().info("Rows: %s", _told(figures))
+    return figures
+
+
+def curate_rows(
+    lake: Lake, dataset: Dataset, rows: pl.DataFrame, batch: str, run: str, newest: str = "fetched_at"
+) -> Figures:
+    """As `tasks.transform.quarantine.curate_rows`, for use in a task of one's own: the log gets the figures."""
+    try:
+        logger = get_run_logger()
+    except MissingContextError:
+        logger = get_logger(__name__)
+    figures = quarantine.curate_rows(lake, dataset, rows, batch, run, newest)
+    logger.info("%s: %s", dataset.name, _told(figures))
+    if dataset.limits.judge(figures.quarantined, figures.received):
+        said = quarantine.share_in_quarantine(dataset, figures.quarantined, figures.received)
+        logger.warning("%s, batch %s", said, batch)
     return figures
 
 
@@ -101,6 +121,12 @@ async def curate_vendor_file(
     if figures.contradictions:
         text = "%d cells say otherwise than another file of the drop: %s"
         get_run_logger().warning(text, figures.contradictions, "; ".join(figures.contradicted))
+    if figures.conflicting:
+        text = "%d cells say otherwise than one before them of the same code and date, which stands"
+        get_run_logger().warning(text, figures.conflicting)
+    if VENDOR_VALUES.limits.judge(figures.rows.quarantined, figures.rows.received):
+        said = quarantine.share_in_quarantine(VENDOR_VALUES, figures.rows.quarantined, figures.rows.received)
+        get_run_logger().warning("%s, file=%s", said, file.id)
     return figures
 
 
@@ -111,3 +137,7 @@ async def measure_vendor_values(dates_in_mean: int) -> Sequence[SnapshotRef]:
     changed = await asyncio.to_thread(vendor_measure.measure_vendor_values, lake, dates_in_mean, str(flow_run.id))
     get_run_logger().info("%d partitions of measures changed", len(changed))
     return changed
+
+
+def _told(figures: Figures) -> str:
+    return ", ".join(f"{name} {count}" for name, count in asdict(figures).items())

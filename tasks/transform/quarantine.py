@@ -22,12 +22,24 @@ def curate_rows(
     """Merges rows into a dataset; those that break its contract go to `dataset.quarantine` with their reasons.
 
     `batch` names what these rows are, such as their window: to do the same batch again changes nothing, and to do it
-    with other rows replaces what it has in quarantine. For the rest see `split_rows` and `merge`."""
+    with other rows replaces what it has in quarantine. For the rest see `split_rows` and `merge`. Raises ContractError
+    where a larger share goes to quarantine than `dataset.limits` let: then none is merged."""
     good, bad = split_rows(rows, dataset)
     put_in_quarantine(lake, dataset.quarantine, batch, bad, run)
+    if dataset.limits.judge(bad.height, rows.height) == "failure":
+        raise ContractError(
+            f"{share_in_quarantine(dataset, bad.height, rows.height)}, which is beyond its limit of "
+            f"{dataset.limits.failure:.0%}: {_most_frequent(bad)}. None was merged. Correct source or contract, and "
+            "run again; if so many are wrong for good, set `limits` of the dataset."
+        )
     distinct = latest(good, dataset, newest)
     counts = Figures(received=rows.height, quarantined=bad.height, duplicates=good.height - distinct.height)
     return (counts + merge(lake, dataset, distinct, run, newest)).balanced()
+
+
+def share_in_quarantine(dataset: Dataset, quarantined: int, received: int) -> str:
+    """In words."""
+    return f"{quarantined} of {received} rows for {dataset.name} are in quarantine/{dataset.name}"
 
 
 def split_rows(rows: pl.DataFrame, dataset: Dataset) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -75,6 +87,11 @@ def put_in_quarantine(
         return None if known else Change([rows], tuple(inputs))
 
     lake.update(dataset, partition, change, run)
+
+
+def _most_frequent(bad: pl.DataFrame) -> str:
+    reason, count = bad["reasons"].value_counts().sort("count", "reasons", descending=[True, False]).row(0)
+    return f"{count} of them because {reason}"
 
 
 _ROW = "row number"  # the column that numbers the rows which are judged

@@ -38,6 +38,7 @@ CHECKS = {
         "jumps",
         "off_session",
         "ohlc_order",
+        "quarantine",
         "row_count",
         "rows",
         "sessions",

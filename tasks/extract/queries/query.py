@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.database import Beyond, Cursor, Stream
 from tasks.datasets import Dataset
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, ContractError
 from tasks.extract.queries import cursor as cursors
 from tasks.extract.queries.known_rows import KnownRows
 from tasks.extract.queries.new_rows import FETCHED_AT, NewRows, fitted
@@ -86,7 +86,8 @@ def extract(
     of the query. A column `fetched_at` of the dataset that the query does not give gets that time; rows beyond it are
     read, and read again until it is past. Memory is bounded, by the rows of one cursor where there is no key. Raises
     ContractError for other columns than the dataset's, ConfigurationError for a query that makes no sense, and what
-    the stream raises."""
+    the stream raises; and ContractError where of all rows that are kept a larger share is without a cursor than the
+    limits of the dataset let."""
     cursors.check_column(dataset, query.cursor, query.start)
     if unknown := [name for name in query.key if name not in dataset.polars_schema]:
         raise ConfigurationError(
@@ -127,6 +128,7 @@ def extract(
         query.cursor,
         run,
     )
+    _judge(lake, dataset, query, nulls)
     return QueryExtracted(
         snapshot=snapshot,
         rows_read=reading.rows_read,
@@ -135,6 +137,16 @@ def extract(
         rows_ahead=reading.rows_ahead,
         rows_without_cursor=nulls,
     )
+
+
+def _judge(lake: Lake, dataset: Dataset, query: Query, nulls: int) -> None:
+    rows = nulls + (sum(s.rows for s in lake.partitions(dataset, f"{query.part}/")) if nulls else 0)
+    if dataset.limits.judge(nulls, rows) == "failure":
+        raise ContractError(
+            f"{nulls} of {rows} rows of the query for {dataset.state}/{dataset.name} have no {query.cursor}, and are "
+            f"in quarantine/{dataset.name}/{query.part}, beyond its limit of {dataset.limits.failure:.0%}. Give a "
+            "cursor that rows have; if so many have none for good, set `limits` of the dataset."
+        )
 
 
 def _publish(

@@ -13,7 +13,7 @@ from tasks.lake.landing import Landed
 from tasks.lake.retention.read_leases import read_lease
 from tasks.transform.merge import Figures, merge_partition
 from tasks.transform.quarantine import put_in_quarantine, split_rows
-from tasks.transform.vendor_values.cells import SortedCells, sort_cells
+from tasks.transform.vendor_values.cells import ANOTHER_BEFORE, SortedCells, sort_cells
 from tasks.transform.withdrawal import Covered
 
 _TOP = "default"  # the series of files that are dropped in no folder
@@ -27,7 +27,8 @@ class FileFigures:
     """What became of a file: of all its `cells` of dates, `rows.received` have something in them.
 
     `beyond` are good values of days after the file was dropped, the last of which is `farthest`. `contradictions` are
-    cells that say otherwise than a file which was dropped with it, the first of them in words."""
+    cells that say otherwise than a file which was dropped with it, the first of them in words; `conflicting` those that
+    say otherwise than one before them in the file itself, of the same code and date."""
 
     cells: int
     rows: Figures
@@ -35,6 +36,7 @@ class FileFigures:
     farthest: date | None = None
     contradictions: int = 0
     contradicted: tuple[str, ...] = ()
+    conflicting: int = 0
 
     def __add__(self, other: "FileFigures") -> "FileFigures":
         return FileFigures(
@@ -44,6 +46,7 @@ class FileFigures:
             max((day for day in (self.farthest, other.farthest) if day), default=None),
             self.contradictions + other.contradictions,
             (self.contradicted + other.contradicted)[:_NAMED],
+            self.conflicting + other.conflicting,
         )
 
 
@@ -53,32 +56,47 @@ def curate_file(
     """Merges the file's values, those of one year and one shard of codes at a time.
 
     A value replaces that of a file which was dropped before, and a cell without one withdraws it. Doing it again
-    changes nothing. `beside` are files of the same drop that were taken before. Raises ContractError when all that is
-    in the cells goes to quarantine, or when the figures do not add up."""
+    changes nothing. `beside` are files of the same drop that were taken before. Raises ContractError when the figures
+    do not add up, and when all that is in the cells goes to quarantine, or of cells that are no numbers or without an
+    identifier a larger share than the limits of the dataset let: then no value is merged."""
     years = _years(lake.read(RAW_VENDOR_COLUMNS, [columns]).collect())
     figures = FileFigures(0, Figures())
     with read_lease(lake, RAW_VENDOR_ROWS, [rows]) as lines:
-        values = lines.select(pl.col("values").list.drop_nulls().list.len().sum()).collect().item()
+        values, unfit = lines.select(_SOUND.sum(), _UNFIT.sum()).collect().row(0)
+        # A file of which hardly a number could be read says nothing: its layout is wrong.
+        is_sound = values > 0 and VENDOR_VALUES.limits.judge(unfit, values + unfit) != "failure"
         for shard in range(VENDOR_VALUES.shards):
             raw = lines.filter(pl.col("shard") == shard).collect()
             for year, dates in years.items() if raw.height else ():
                 cells = sort_cells(raw, dates)
                 partition = VENDOR_VALUES.partition(year, shard)
-                # A file of which no number could be read says nothing: its layout is wrong.
-                covered = _covered(file, cells, dates) if values else None
                 count, named = _contradictions(lake, file, partition, cells, dates, beside)
-                merged = _publish(lake, file, partition, cells, covered, run)
+                good, merged = _set_apart(lake, file, partition, cells, run)
+                if is_sound:
+                    covered = _covered(file, cells, dates)
+                    merged += merge_partition(lake, VENDOR_VALUES, partition, good, run, "received_at", covered)
                 # It may be tomorrow already where the file comes from.
                 beyond = cells.good.filter(pl.col("date") > file.dropped.date() + timedelta(days=1))["date"]
                 farthest = max(beyond, default=None)
-                figures += FileFigures(raw.height * len(dates), merged, beyond.len(), farthest, count, named)
-    if figures.rows.quarantined and not figures.rows.published:
+                conflicting = int((cells.bad["reasons"] == ANOTHER_BEFORE).sum())
+                figures += FileFigures(
+                    raw.height * len(dates), merged, beyond.len(), farthest, count, named, conflicting
+                )
+    bad, received = figures.rows.quarantined, figures.rows.received
+    if bad and (not is_sound or not figures.rows.published):
         raise ContractError(
-            f"All {figures.rows.quarantined} values of the file went to quarantine/vendor_values, file={file.id}: "
-            f"{_first_reason(lake, file)}. Set layout.decimal if that is it, or correct the file, and drop it again."
+            f"{'All' if bad == received else f'{bad} of'} {received} values of the file went to "
+            f"quarantine/vendor_values, file={file.id}: {_first_reason(lake, file)}. None was merged. Set "
+            "layout.decimal if that is it, or correct the file, and drop it again."
         )
     figures.rows.balanced()
     return figures
+
+
+_VALUES = pl.col("values").list.drop_nulls().list.len()
+_HAS_CODE = pl.col("code").is_not_null()
+_SOUND = pl.when(_HAS_CODE).then(_VALUES).otherwise(0).alias("sound")  # cells of a row
+_UNFIT = pl.when(_HAS_CODE).then(0).otherwise(_VALUES) + pl.col("unread").list.len().fill_null(0)
 
 
 def _covered(file: Landed, cells: SortedCells, dates: Mapping[int, date]) -> Covered:
@@ -142,9 +160,8 @@ def _years(columns: pl.DataFrame) -> dict[int, dict[int, date]]:
     return years
 
 
-def _publish(
-    lake: Lake, file: Landed, partition: str, cells: SortedCells, covered: Covered | None, run: str
-) -> Figures:
+def _set_apart(lake: Lake, file: Landed, partition: str, cells: SortedCells, run: str) -> tuple[pl.DataFrame, Figures]:
+    """Puts what cannot be used in quarantine. Returns the rows of VENDOR_VALUES, and the figures but for these."""
     received_at = _dropped(file)
     series = pl.lit(file.folder or _TOP)
     good, broken = split_rows(cells.good.with_columns(series=series, received_at=received_at), VENDOR_VALUES)
@@ -153,8 +170,7 @@ def _publish(
     )
     bad = bad.select(QUARANTINED_VENDOR_VALUES.polars_schema.names()).sort(QUARANTINED_VENDOR_VALUES.sort)
     put_in_quarantine(lake, QUARANTINED_VENDOR_VALUES, f"file={file.id}/{partition}", bad, run)
-    counts = Figures(received=cells.received, quarantined=bad.height, duplicates=cells.duplicates)
-    return counts + merge_partition(lake, VENDOR_VALUES, partition, good, run, "received_at", covered)
+    return good, Figures(received=cells.received, quarantined=bad.height, duplicates=cells.duplicates)
 
 
 def _broken(broken: pl.DataFrame, cells: SortedCells) -> pl.DataFrame:

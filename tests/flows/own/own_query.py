@@ -10,7 +10,7 @@ from tasks.datasets import Dataset
 from tasks.extract import Query, extract_query
 from tasks.lake import configured_lake
 from tasks.load import load_dataset
-from tasks.transform.quarantine import Figures, curate_rows
+from tasks.transform import Figures, curate_rows
 
 
 class RawOrders(dy.Schema):

@@ -14,7 +14,7 @@ from tasks.errors import ContractError
 from tasks.extract.http import Answer, Http, HttpLimits
 from tasks.lake import configured_lake
 from tasks.load import load_dataset
-from tasks.transform.quarantine import Figures, curate_rows
+from tasks.transform import Figures, curate_rows
 from tasks.window import Window
 
 

@@ -164,3 +164,19 @@ def test_an_american_source_is_read_as_its_contract_says_and_not_without() -> No
     good, bad = split_rows(rows, RATES)
     assert good["date"].to_list() == [date(2024, 1, 31)]
     assert bad["reasons"].str.contains('"format" or "epoch" in the metadata of the column').all()
+
+
+def test_the_log_has_the_figures(house: House, rates: RateServer, caplog: pytest.LogCaptureFixture) -> None:
+    rates.rates["USD"] |= {"2024-01-30": 0.0}
+    run(rates, "USD", "JPY")
+    told = [(r.levelname, r.getMessage()) for r in caplog.records if "received" in r.message or "batch" in r.message]
+    assert told == [
+        ("INFO", "rates: received 5, quarantined 1, duplicates 0, added 4, revised 0, unchanged 0, withdrawn 0"),
+        ("WARNING", f"1 of 5 rows for rates are in quarantine/rates, batch window={WEEK}"),
+    ]
+
+
+def test_a_source_whose_rows_are_all_wrong_fails_and_says_so(house: House, rates: RateServer) -> None:
+    rates.rates["USD"] = dict.fromkeys(rates.rates["USD"], 0.0)
+    with pytest.raises(ContractError, match=r"3 of 3 rows for rates are in quarantine/rates, .*rate is not above zero"):
+        run(rates, "USD")

@@ -132,6 +132,7 @@ def test_cells_that_cannot_be_used_are_in_quarantine_with_their_reasons(vendors:
 
     assert (file.outcome, file.cells, file.values) == ("done", 15, 9)
     assert (file.published, file.quarantined, file.duplicates) == (2, 6, 1)
+    assert file.reason == "3 cells say otherwise than one before them of the same code and date"
     assert vendors.values()["default"] == {"A": {date(2024, 1, 31): 1.5}, "B": {date(2024, 2, 1): 2.5}}
     found = vendors.quarantined().sort("row", "text").select("row", "code", "text", "reasons").rows()
     before = "another cell of this code and date comes before it, and says otherwise"
@@ -190,6 +191,15 @@ def test_values_of_days_that_are_not_over_are_told(vendors: Vendors) -> None:
 def test_a_file_without_one_usable_value_fails_and_says_why(vendors: Vendors) -> None:
     vendors.drop("text.csv", "ISIN,31/01/2024\nA,soon\nB,later\n")
     with pytest.raises(ContractError, match=r"All 2 values of the file went to quarantine.*'soon' of A on 2024-01-31"):
+        take()
+    assert vendors.shelved("failed").keys() == {"text.csv"}
+    assert vendors.values() == {}
+
+
+def test_a_file_of_which_hardly_a_value_is_usable_fails_and_none_is_taken(vendors: Vendors) -> None:
+    cells = "".join(f"C{n},soon\n" for n in range(19))
+    vendors.drop("text.csv", f"ISIN,31/01/2024\n{cells}A,1.5\n")
+    with pytest.raises(ContractError, match=r"19 of 20 values of the file went to quarantine.*None was merged"):
         take()
     assert vendors.shelved("failed").keys() == {"text.csv"}
     assert vendors.values() == {}

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tasks.datasets import DATA_QUALITY, FETCHES
+from tasks.datasets import CURATED_WINDOWS, DATA_QUALITY, FETCHES, QUARANTINED_PRICES
 from tasks.errors import ContractError
 from tasks.lake import Lake, open_lake
 from tasks.quality.checks import Check
@@ -37,7 +37,7 @@ def fetched(lake: Lake, *codes: str) -> None:
 
 def checked(lake: Lake, window: Window = WINDOW) -> dict[str, Check]:
     results = check_prices(lake, window, lake.partitions(FETCHES, f"window={window}/"), "test")
-    assert len({c.check for c in results}) == len(results) == 10
+    assert len({c.check for c in results}) == len(results) == 11
     return {c.check: c for c in results}
 
 
@@ -61,6 +61,22 @@ def test_sound_prices_pass(lake):
 def test_a_lake_without_prices(lake):
     fetched(lake)
     assert failed(lake) == ["freshness"]
+
+
+@pytest.mark.parametrize(
+    ("quarantined", "severity", "passed"), [(0, "warning", True), (5, "warning", False), (60, "error", False)]
+)
+def test_the_share_of_rows_in_quarantine(lake, quarantined, severity, passed):
+    row = {"window_first": WINDOW.first, "window_last": WINDOW.last, "received": 100, "quarantined": quarantined}
+    row |= {"duplicates": 0, "published": 100 - quarantined, "withdrawn": 0}
+    put(lake, CURATED_WINDOWS, f"window={WINDOW}", pl.DataFrame([row], schema=CURATED_WINDOWS.polars_schema))
+    bad = dict.fromkeys(QUARANTINED_PRICES.polars_schema) | {"code": "A.US", "reasons": "close is missing"}
+    rows = pl.DataFrame([bad | {"fetched_at": FETCHED}] * quarantined, schema=QUARANTINED_PRICES.polars_schema)
+    put(lake, QUARANTINED_PRICES, f"window={WINDOW}/shard=0", rows)
+    check = checked(lake)["quarantine"]
+    assert (check.severity, check.passed, check.value) == (severity, passed, quarantined / 100)
+    why = f"; {quarantined}: close is missing (A.US, ...)" if quarantined else ""
+    assert check.detail == f"{quarantined} of 100 rows are in quarantine/prices{why}"
 
 
 def test_no_codes_at_all(lake):

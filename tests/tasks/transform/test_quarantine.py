@@ -1,6 +1,7 @@
 """Rows that break a contract: told from the others in words, kept as received, and every row accounted for."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.datasets import Dataset
+from tasks.datasets import Dataset, QuarantineLimits
 from tasks.errors import ContractError
 from tasks.lake import Lake, open_lake
 from tasks.transform.merge import Figures
@@ -35,6 +36,7 @@ class Sales(dy.Schema):
 
 
 SALES = Dataset("sales", "curated", Sales, ("date", "shop"), period="date", table="sales", only_in_lake=("fetched_at",))
+PATIENT = replace(SALES, limits=QuarantineLimits(failure=1.0))
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_the_same_batch_again_changes_nothing_and_a_corrected_one_empties_its_qu
     before = [s.snapshot for d in (SALES, SALES.quarantine) for s in lake.partitions(d)]
     assert curated(lake, *rows) == Figures(received=2, quarantined=1, unchanged=1)
     assert [s.snapshot for d in (SALES, SALES.quarantine) for s in lake.partitions(d)] == before
-    curated(lake, sale("C1", net=0.0), batch="another")
+    curated(lake, sale("C1", net=0.0), sale("C1"), batch="another")
     assert curated(lake, sale(), sale("B1", net=1.0)) == Figures(received=2, added=1, unchanged=1)
     assert bad(lake)["shop"].to_list() == ["C1"]
 
@@ -140,6 +142,26 @@ def test_what_was_fetched_last_stands_in_whatever_order_it_comes(lake):
     assert stored(lake)[0][2] == 2.0
     assert curated(lake, sale(hours=3, net=3.0)) == Figures(received=1, revised=1)
     assert stored(lake)[0][2] == 3.0
+
+
+def test_a_batch_that_is_mostly_in_quarantine_fails_and_merges_nothing(lake):
+    curated(lake, sale())
+    with pytest.raises(ContractError, match=r"2 of 3 rows for sales are in quarantine.* limit of 50%: 2 of them"):
+        curated(lake, sale(net=2.0, hours=1), sale("B1", net=0.0), sale("C1", net=0.0), batch="worse")
+    assert stored(lake) == [("A1", date(2024, 1, 31), 10.0)]
+    assert bad(lake)["shop"].to_list() == ["B1", "C1"]
+
+
+def test_each_dataset_has_limits_of_its_own(lake):
+    assert curate_rows(lake, PATIENT, frame(sale(net=0.0)), "b", "test") == Figures(received=1, quarantined=1)
+
+
+@pytest.mark.parametrize(
+    ("quarantined", "received", "beyond"),
+    [(0, 0, None), (1, 100, None), (2, 100, "warning"), (50, 100, "warning"), (51, 100, "failure"), (1, 1, "failure")],
+)
+def test_what_is_beyond_a_limit(quarantined, received, beyond):
+    assert QuarantineLimits(warning=0.01, failure=0.5).judge(quarantined, received) == beyond
 
 
 def test_nothing_is_put_where_nothing_is_wrong(lake):
@@ -173,6 +195,6 @@ def test_batches_in_any_order_come_to_the_newest_of_each_key(tmp_path_factory, b
     order = list(range(len(batches)))
     random.shuffle(order)
     for i in order:
-        figures = curated(lake, *batches[i], batch=f"b{i}")
+        figures = curate_rows(lake, PATIENT, frame(*batches[i]), f"b{i}", "test")
         assert figures.received == len(batches[i]) == figures.published + figures.quarantined + figures.duplicates
     assert stored(lake) == [(*key, net) for key, (_, net) in sorted(newest.items())]
