@@ -7,20 +7,22 @@ import functools
 import random
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 from urllib.parse import urlencode
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from tasks.errors import ConfigurationError, EtlError, TransientError
+from tasks.errors import ConfigurationError, ContractError, EtlError, TransientError
+from tasks.extract.bodies import DecodingError, check_depth, read_body
 from tasks.extract.rate_limit import SharedRateLimit, own_rate_limit
+from tasks.isolation import Failure, attempted
 from tasks.redaction import redact
 
 _Read = TypeVar("_Read")
@@ -37,6 +39,8 @@ class HttpLimits:
     timeout: float  # seconds, for connecting and between bytes of an answer
     attempts: int
     retry_wait: float  # seconds before the second try; doubles from try to try
+    most_bytes: int = 64 << 20  # of an answer, packed or unpacked
+    json_depth: int = 100  # levels of nesting in an answer
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Http:
         self._timeout = {"timeout": httpx.Timeout(limits.timeout, pool=None).as_dict()}
         self._limiter = own_rate_limit(limits.per_minute)
         self._paused_until = 0.0
+        self._large = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,8 +75,8 @@ class Http:
         """What `read` makes of the answer.
 
         What trying again may help is tried again: failures of the network, the statuses that say so, and a
-        TransientError that `read` raises. Raises the last TransientError when no attempt helped, and ConfigurationError
-        for what is no URL."""
+        TransientError that `read` raises. Raises the last TransientError when no attempt helped, ConfigurationError for
+        what is no URL, and ContractError for an answer that is too large or nested too deep."""
         request = f"{url}?{_query(tuple(params.items()))}"
         tried = 0
         while True:
@@ -87,21 +92,31 @@ class Http:
 
     async def _once(self, url: str, read: Callable[[Answer], _Read]) -> _Read:
         await self._turn()
-        failure: EtlError
+        answer = await attempted(self._exchange(url))
+        if isinstance(answer, Failure):
+            # Out here: the client's own error has the whole URL in it, and would be this one's context.
+            raise _explained(url, answer.error)
+        if answer.status in _RETRIED or answer.status >= 500:
+            raise self._refusal(url, answer)
+        check_depth(answer.body, self._limits.json_depth)
+        return read(answer)
+
+    async def _exchange(self, url: str) -> Answer:
+        request = httpx.Request("GET", url, headers=_HEADERS, extensions=self._timeout)
+        response = await self._transport.handle_async_request(request)
         try:
-            request = httpx.Request("GET", url, headers=_HEADERS, extensions=self._timeout)
-            response = await self._transport.handle_async_request(request)
-            body = await _body(response)
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-            failure = ConfigurationError(f"{_shown(url)!r} is not a URL of http or https. Check ETL_SOURCE_URL.")
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            failure = _failure(url, error)
-        else:
-            if response.status_code in _RETRIED or response.status_code >= 500:
-                raise self._refusal(url, response)
-            return read(Answer(response.status_code, response.headers, body))
-        # Out here: the client's own error has the whole URL in it, and would be this one's context.
-        raise failure
+            encoding = response.headers.get("content-encoding", "").strip().lower()
+            # Not by the response: its decoders unpack whatever comes, and take a tenth of a small request's time.
+            stream = cast("AsyncIterable[bytes]", response.stream)
+            body = await read_body(stream, encoding, self._limits.most_bytes, self._large)
+        finally:
+            await response.aclose()
+        if body is None:
+            raise ContractError(
+                f"GET {_shown(url)} was answered with more than {self._limits.most_bytes:,} bytes, and was read no "
+                "further. ETL_SOURCE_MOST_BYTES is the limit."
+            )
+        return Answer(response.status_code, response.headers, body)
 
     async def _turn(self) -> None:
         """Waits for a place within the rate limits, and for the end of a pause."""
@@ -114,13 +129,13 @@ class Http:
             if self._limiter:  # else all who waited would go at once
                 await self._limiter.acquire()
 
-    def _refusal(self, url: str, response: httpx.Response) -> TransientError:
-        asked = retry_after(response.headers, datetime.now(UTC))
-        if response.status_code == 429 and asked and asked <= _LONGEST_WISH:
+    def _refusal(self, url: str, answer: Answer) -> TransientError:
+        asked = retry_after(answer.headers, datetime.now(UTC))
+        if answer.status == 429 and asked and asked <= _LONGEST_WISH:
             # The limit is the account's, so every request waits, not just this one.
             self._paused_until = max(self._paused_until, time.monotonic() + asked)
         wish = f", asks to wait {asked:.0f} s" if asked else ""
-        return TransientError(f"GET {_shown(url)} was answered {response.status_code}{wish}", asked)
+        return TransientError(f"GET {_shown(url)} was answered {answer.status}{wish}", asked)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -130,18 +145,8 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last of a date beyond the calendar
         return None
-
-
-async def _body(response: httpx.Response) -> bytes:
-    try:
-        if "content-encoding" in response.headers:
-            return await response.aread()
-        # Without the decoders that `aread` puts around the stream, which take a tenth of a small request's time.
-        return b"".join([chunk async for chunk in response.stream])  # type: ignore[union-attr]  # of an async transport
-    finally:
-        await response.aclose()
 
 
 @functools.cache
@@ -156,11 +161,18 @@ def _query(params: tuple[tuple[str, str], ...]) -> str:
     return urlencode(params)
 
 
-def _failure(url: str, error: Exception) -> TransientError:
+def _explained(url: str, error: BaseException) -> EtlError:
+    """Whatever the client raises: of an answer that is no HTTP, also what parsing one raises."""
+    if isinstance(error, EtlError):
+        return error
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
+        return ConfigurationError(f"{_shown(url)!r} is not a URL of http or https. Check ETL_SOURCE_URL.")
     # In the words of aiohttp: httpx_aiohttp makes a ConnectTimeout of every reset.
     told = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
     # Its own text has the URL in it, and what came: that may quote the URL too.
-    reason = "the answer is not HTTP" if isinstance(told, aiohttp.ClientResponseError) else str(told)
+    has_words = isinstance(told, OSError | httpx.HTTPError | DecodingError | aiohttp.ClientError)
+    is_told = has_words and not isinstance(told, aiohttp.ClientResponseError)
+    reason = str(told) if is_told else "the answer is not HTTP"
     return TransientError(f"GET {_shown(url)} failed: {type(told).__name__}: {reason or 'no answer in time'}")
 
 

@@ -9,7 +9,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from tasks.errors import AuthenticationError, ConfigurationError, QuotaExhausted, TransientError
+from tasks.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ContractError,
+    FatalError,
+    QuotaExhausted,
+    TransientError,
+)
 from tasks.extract.http import Answer, Http
 from tasks.redaction import redact
 from tasks.sessions.trading_days import LONGEST_CLOSING, sessions
@@ -49,7 +56,7 @@ class Fetched:
     body: bytes | None = None
     reason: str | None = None
     warning: str | None = None  # what the source added, such as the limit of a free plan
-    forbidden: bool = False  # to this token, which may have other codes
+    if_all: FatalError | None = None  # what is wrong, if every code is answered so: this one alone may be
 
 
 class UnreadableError(TransientError):
@@ -85,6 +92,8 @@ class Eodhd:
             return await self._http.get(f"{self._url}/eod/{quote(code, safe='')}", params, self._read_bars)
         except UnreadableError as error:
             return Fetched(Outcome.REFUSED, reason=str(error), body=error.body)
+        except ContractError as error:
+            return Fetched(Outcome.REFUSED, reason=str(error))
         except TransientError as error:
             return Fetched(Outcome.FAILED, reason=str(error))
 
@@ -118,17 +127,17 @@ class Eodhd:
 
 
 def read_bars(answer: Answer, token: str = "") -> Fetched:
-    """What an answer means; wherever an unusable one quotes the token, it is hidden. 403 forbids this code; others may
-    be covered.
+    """What an answer means; wherever an unusable one quotes the token, it is hidden. What is said of this
+    code and may be true of all, 403 and redirections, is its outcome's `if_all`.
 
-    Raises UnreadableError for a body that is no JSON, AuthenticationError, QuotaExhausted and ConfigurationError."""
+    Raises UnreadableError for a body that is no JSON, AuthenticationError and QuotaExhausted."""
     if answer.status == 404:
         return Fetched(Outcome.UNKNOWN, reason="the source does not know the code")
-    if answer.status == 403:
-        return replace(_refused(f"status 403: {_said(answer, token)}", answer, token), forbidden=True)
-    _refuse_for_all(answer, token)
+    if answer.status in (401, 402):
+        _refuse_for_all(answer, token)
     if answer.status != 200:
-        return _refused(f"status {answer.status}: {_said(answer, token)}", answer, token)
+        refused = _refused(f"status {answer.status}: {_said(answer, token)}", answer, token)
+        return replace(refused, if_all=_if_all(refused.reason or "", answer, token))
     try:
         bars = _bars.decode(answer.body)
     except msgspec.ValidationError as error:
@@ -162,6 +171,12 @@ def token_refused(reason: str) -> AuthenticationError:
     )
 
 
+def _if_all(reason: str, answer: Answer, token: str) -> FatalError | None:
+    if answer.status == 403:
+        return token_refused(reason)
+    return _moved(answer, token) if 300 <= answer.status < 400 else None
+
+
 def _refuse_for_all(answer: Answer, token: str) -> None:
     if answer.status in (401, 403):
         raise token_refused(f"status {answer.status}: {_said(answer, token)}")
@@ -171,10 +186,14 @@ def _refuse_for_all(answer: Answer, token: str) -> None:
             "midnight GMT, when it starts anew."
         )
     if 300 <= answer.status < 400:
-        target = _hidden(answer.headers.get("location", "nowhere").partition("?")[0].encode(), token).decode()
-        raise ConfigurationError(
-            f"The source redirects to {target} ({answer.status}). Set ETL_SOURCE_URL to where it is now."
-        )
+        raise _moved(answer, token)
+
+
+def _moved(answer: Answer, token: str) -> ConfigurationError:
+    target = _hidden(answer.headers.get("location", "nowhere").partition("?")[0].encode(), token).decode()
+    return ConfigurationError(
+        f"The source redirects to {target} ({answer.status}). Set ETL_SOURCE_URL to where it is now."
+    )
 
 
 def _refused(reason: str, answer: Answer, token: str) -> Fetched:

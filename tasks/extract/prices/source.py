@@ -25,6 +25,8 @@ async def open_source(settings: Settings, shared: SharedRateLimit | None = None)
         timeout=settings.source_timeout_seconds,
         attempts=settings.source_attempts,
         retry_wait=settings.source_retry_wait_seconds,
+        most_bytes=settings.source_most_bytes,
+        json_depth=settings.source_json_depth,
     )
     url = settings.source_url or _embedded_market(settings.sample_market_codes)
     async with Http(limits, shared) as http:

@@ -32,6 +32,10 @@ COLUMNS = ["date", "open", "high", "low", "close", "adjusted_close", "volume"]
 ROOT = Path(__file__).parents[4]
 
 
+def limits_of(**changed: float) -> HttpLimits:
+    return HttpLimits(**{**vars(ONCE), **changed})
+
+
 def codes_of(source: Served) -> list[str]:
     return [f"{name}.US" for name in source.market.codes("US", AS_OF)]
 

@@ -3,12 +3,9 @@
 `python -m tasks.settings` prints what is in force and where each value came from, secrets masked.
 """
 
-import argparse
 import difflib
 import functools
 import os
-import sys
-import textwrap
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -17,18 +14,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from tasks.errors import ConfigurationError, EtlError
+from tasks.errors import ConfigurationError
 from tasks.libraries import KEY_VAULT, require
-from tasks.redaction import redact
 
-_PREFIX = "ETL_"
+PREFIX = "ETL_"
 _OF_DEPLOYING = ("ETL_IMAGE", "ETL_IMAGE_PLATFORM", "ETL_WORK_POOL")  # what `prefect deploy` reads: no settings
 
 
 class Settings(BaseSettings):
     """The settings in force. A field `name` is the variable `ETL_NAME`, or the Key Vault secret `etl-name`."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     key_vault_url: str | None = Field(None, description="Azure Key Vault that holds what the environment does not")
     lake_url: str = Field(
@@ -100,12 +96,25 @@ class Settings(BaseSettings):
     source_connections: int = Field(64, ge=1, description="connections to the source")
     source_timeout_seconds: float = Field(30.0, gt=0, description="for connecting, and between bytes of an answer")
     source_attempts: int = Field(6, ge=1, description="tries per request, for what trying again may help")
+    source_most_bytes: int = Field(
+        64 << 20, ge=1 << 10, description="of one answer, packed or unpacked, before it is refused"
+    )
+    source_json_depth: int = Field(100, ge=2, description="levels of nesting in one answer, before it is refused")
     source_retry_wait_seconds: float = Field(0.5, ge=0, description="before the second try; doubles from try to try")
     source_database_url: SecretStr | None = Field(
         None, description="the database that queries are read from, such as postgresql://..."
     )
     source_database_name: str | None = Field(
         None, description="what the lake calls that database; empty: its host and name"
+    )
+    file_most_bytes: int = Field(4 << 30, ge=1 << 10, description="of an unpacked vendor file, before it is refused")
+    file_most_columns: int = Field(32_000, ge=2, description="of a vendor file in CSV, before it is refused")
+    file_longest_line: int = Field(
+        16 << 20, ge=1 << 10, description="characters of a row of a vendor file in CSV, before it is refused"
+    )
+    workbook_most_bytes: int = Field(512 << 20, ge=1 << 10, description="of an unpacked workbook, before it is refused")
+    file_most_cells: int = Field(
+        5_000_000, ge=4, description="of a sheet, or a file with dates as rows, which are in memory as a whole"
     )
     sample_market_codes: int = Field(500, ge=1, description="instruments of the sample market in this process")
 
@@ -177,7 +186,7 @@ def load_settings() -> Settings:
 
     Raises ConfigurationError for an unknown variable, for a value that makes no sense, and for a Key Vault that cannot
     be reached; AuthenticationError when the vault refuses this machine's identity; TransientError when it is busy."""
-    return _load(tuple(sorted((k, v) for k, v in os.environ.items() if k.upper().startswith(_PREFIX))))
+    return _load(tuple(sorted((k, v) for k, v in os.environ.items() if k.upper().startswith(PREFIX))))
 
 
 @functools.lru_cache(maxsize=4)
@@ -186,63 +195,20 @@ def _load(environment: tuple[tuple[str, str], ...]) -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = "; ".join(f"{_variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(f"{variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(
             f"Settings make no sense: {problems}. `python -m tasks.settings` shows what each one is for."
         ) from None
 
 
-def _variable(field: str) -> str:
-    return f"{_PREFIX}{field}".upper()
+def variable(field: str) -> str:
+    return f"{PREFIX}{field}".upper()
 
 
 def _refuse_unknown(names: list[str]) -> None:
-    known = [*(_variable(field) for field in Settings.model_fields), *_OF_DEPLOYING]
+    known = [*(variable(field) for field in Settings.model_fields), *_OF_DEPLOYING]
     for name in names:
         if name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f"Did you mean {close[0]}?" if close else "`python -m tasks.settings` lists all."
             raise ConfigurationError(f"There is no setting {name}. {hint}")
-
-
-def _main() -> None:
-    """Two lines for each setting: its value, which is never cut short, and where it is from. Neither, on an error."""
-    argparse.ArgumentParser(
-        prog="python -m tasks.settings",
-        description="All settings: what is in force, where each value came from, what it is for. Secrets are masked.",
-        epilog=f"They are set as variables of the environment: {_PREFIX}...",
-    ).parse_args()
-    try:
-        settings, failure = load_settings(), None
-    except EtlError as error:
-        settings, failure = None, error
-    lines: list[str] = []
-    for field, info in Settings.model_fields.items():
-        value = f" = {_shown(field, getattr(settings, field))}" if settings else ""
-        origin = f"[{_origin(settings, field)}] " if settings else ""
-        what = textwrap.fill(f"{origin}{info.description}", 80, initial_indent="    ", subsequent_indent="    ")
-        lines.append(f"{_variable(field)}{value.rstrip()}\n{what}\n")
-    sys.stdout.write("".join(lines))
-    if failure:
-        raise SystemExit(f"\n{failure}")
-
-
-def _shown(field: str, value: object) -> str:
-    if field in ("warehouse_url", "source_database_url") and isinstance(value, SecretStr):
-        url, query, _ = value.get_secret_value().partition("?")
-        return redact(url) + (f"{query}***" if query else "")
-    if isinstance(value, SecretStr):
-        return "***"
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return "" if value is None else redact(str(value))
-
-
-def _origin(settings: Settings, field: str) -> str:
-    if field not in settings.model_fields_set:
-        return "default"
-    return "environment" if _variable(field) in {name.upper() for name in os.environ} else "Key Vault"
-
-
-if __name__ == "__main__":
-    _main()
