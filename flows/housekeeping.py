@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
 
+from tasks.errors import FatalError
 from tasks.lake import configured_lake
 from tasks.lake.retention.housekeeping import Kept, housekeep
 from tasks.load import remove_staging
@@ -30,6 +31,8 @@ async def housekeeping(retention_days: float = DEFAULT_DAYS) -> list[Kept]:
     """
     kept = await tidy_lake(retention_of(retention_days))
     await remove_staging()
+    if failed := [f"{k.dataset}: {k.failed}" for k in kept if k.failed]:
+        raise FatalError(f"Housekeeping is done but for {len(failed)} of {len(kept)} datasets. {' '.join(failed)}")
     return kept
 
 

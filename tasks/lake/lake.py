@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 
 import polars as pl
 
 from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError, ContractError, TransientError
 from tasks.files import local_path
+from tasks.isolation import Failure, attempt
 from tasks.lake import parquet
 from tasks.lake.azure.credentials import LakeCredentials
 from tasks.lake.damage import gone_files, told
@@ -76,8 +78,17 @@ class Lake:
         prefix = f"{_home(dataset)}/{under}"
         pointers = [e.path for e in self.store.entries(prefix) if e.path.endswith(f"/{CURRENT}")]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = pool.map(self.store.read, pointers)
-            return [SnapshotRef.model_validate_json(stored.data) for stored in found if stored]
+            return [snapshot for snapshot in pool.map(self._read, pointers) if snapshot]
+
+    def readable(self, dataset: Dataset) -> tuple[list[SnapshotRef], dict[str, str]]:
+        """The current snapshots, and by partition why its pointer cannot be read."""
+        prefix = f"{_home(dataset)}/"
+        pointers = [e.path for e in self.store.entries(prefix) if e.path.endswith(f"/{CURRENT}")]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = list(pool.map(lambda path: attempt(partial(self._read, path)), pointers))
+        names = (path.removeprefix(prefix).removesuffix(f"/{CURRENT}") for path in pointers)
+        broken = {name: s.reason for name, s in zip(names, found, strict=True) if isinstance(s, Failure)}
+        return [s for s in found if isinstance(s, SnapshotRef)], broken
 
     def damaged(self, dataset: Dataset) -> list[SnapshotRef]:
         """The current snapshots of which a file is gone."""
@@ -145,6 +156,10 @@ class Lake:
         if current == snapshot:
             swap_pointer(self.store, confirmed, etag)
         return confirmed
+
+    def _read(self, pointer: str) -> SnapshotRef | None:
+        stored = self.store.read(pointer)
+        return SnapshotRef.model_validate_json(stored.data) if stored else None
 
     def _current(self, dataset: Dataset, partition: str) -> tuple[SnapshotRef | None, str | None]:
         return read_pointer(self.store, f"{_home(dataset)}/{partition}")
