@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
-from tasks.conversion import Reading, converted
+from tasks.conversion import Reading, as_text, converted
 from tasks.errors import ConfigurationError, ContractError
 
 _SIMPLE: Mapping[str, pl.DataType] = {
@@ -49,6 +49,27 @@ def typed(rows: pl.DataFrame, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
             f"{', '.join(rows.columns)}."
         )
     return rows.with_columns(_typed(rows.get_column(name), dtype) for name, dtype in types.items())
+
+
+def fitting(rows: pl.DataFrame, types: Mapping[str, pl.DataType]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows whose values fit into these types, in them; the others as texts, with their `reasons`.
+
+    Rows have exactly these columns."""
+    found, reasons = [], []
+    for name, dtype in types.items():
+        column = rows.get_column(name)
+        value = column if column.dtype == dtype else converted(column, dtype, _IN_UTC)
+        lost = column.is_not_null() & value.is_null()
+        if lost.any():
+            reasons.append(pl.when(lost).then(pl.lit(f"{name} is no {dtype}: it came as {column.dtype}")))
+        found.append(value)
+    typed_rows = pl.DataFrame(found, schema=dict(types))
+    if not reasons:
+        return typed_rows, rows.clear().select(pl.all().cast(pl.String), reasons=pl.lit("", dtype=pl.String))
+    why = rows.select(reasons=pl.concat_str(reasons, separator="; ", ignore_nulls=True).replace("", None))["reasons"]
+    bad = rows.filter(why.is_not_null())
+    texts = bad.select(as_text(bad.get_column(name)) for name in types)
+    return typed_rows.filter(why.is_null()), texts.with_columns(why.drop_nulls())
 
 
 def _read(column: str, name: str) -> pl.DataType:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from tasks.database import Cursor
-from tasks.database.types import typed
+from tasks.database.types import fitting
 from tasks.datasets import Dataset
 from tasks.errors import ContractError
 from tasks.extract.queries.cursor import in_utc
@@ -18,9 +18,9 @@ _BYTES_PER_FILE = 128 << 20  # in memory
 _ROWS_PER_FILE = 2_000_000  # at most
 
 
-def fitted(frame: pl.DataFrame, dataset: Dataset, fetched_at: datetime) -> pl.DataFrame:
-    """The rows of an answer in the columns and types of the dataset. `fetched_at` fills a column of that name, unless
-    the answer has it. Raises ContractError for other columns and for values that a type cannot hold."""
+def fitted(frame: pl.DataFrame, dataset: Dataset, fetched_at: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of an answer in the columns and types of the dataset; those that do not fit as `dataset.quarantine` has
+    them. `fetched_at` fills a column of that name, unless the answer has it. Raises ContractError for other columns."""
     wanted = dataset.polars_schema
     if FETCHED_AT in wanted and FETCHED_AT not in frame.columns:
         frame = frame.with_columns(pl.lit(fetched_at, dtype=wanted[FETCHED_AT]).alias(FETCHED_AT))
@@ -31,7 +31,7 @@ def fitted(frame: pl.DataFrame, dataset: Dataset, fetched_at: datetime) -> pl.Da
             f"The query for {dataset.state}/{dataset.name} does not have its columns: missing {missing}, unknown "
             f"{unknown}. Name exactly {list(wanted)} in the query, or change the dataset."
         )
-    return typed(frame.select(wanted.names()), wanted)
+    return fitting(frame.select(wanted.names()), wanted)
 
 
 class NewRows:

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Self, cast
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tasks.conversion import as_text
 from tasks.database import Beyond, Cursor, Stream
 from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError, ContractError
@@ -15,7 +17,7 @@ from tasks.extract.queries import cursor as cursors
 from tasks.extract.queries.known_rows import KnownRows
 from tasks.extract.queries.new_rows import FETCHED_AT, NewRows, fitted
 from tasks.extract.queries.place import find_place
-from tasks.extract.queries.without_cursor import put_in_quarantine
+from tasks.extract.queries.without_cursor import Unfit, put_in_quarantine
 from tasks.lake import Change, Lake, SnapshotRef
 
 
@@ -75,6 +77,7 @@ class QueryExtracted(BaseModel):
     cursor: Cursor  # how far has been read
     rows_ahead: int = 0  # of those read: beyond now or `until`, so that the cursor does not follow them
     rows_without_cursor: int = 0  # not among those read: they are in quarantine
+    rows_unfit: int = 0  # not among those read either: with values that the dataset cannot hold
 
 
 def extract(
@@ -86,8 +89,8 @@ def extract(
     of the query. A column `fetched_at` of the dataset that the query does not give gets that time; rows beyond it are
     read, and read again until it is past. Memory is bounded, by the rows of one cursor where there is no key. Raises
     ContractError for other columns than the dataset's, ConfigurationError for a query that makes no sense, and what
-    the stream raises; and ContractError where of all rows that are kept a larger share is without a cursor than the
-    limits of the dataset let."""
+    the stream raises; and ContractError where of all rows a larger share is in quarantine than the limits of the
+    dataset let: without a cursor, or with values that the dataset cannot hold."""
     cursors.check_column(dataset, query.cursor, query.start)
     if unknown := [name for name in query.key if name not in dataset.polars_schema]:
         raise ConfigurationError(
@@ -99,10 +102,14 @@ def extract(
     now: Any = cursors.as_cursor(fetched_at, query.start, dataset.schema.columns()[query.cursor])
     until: Any = cursors.in_utc(query.until) if query.until is not None else None
 
+    unfit = Unfit()
+
     def begin() -> NewRows:
+        nonlocal unfit
+        unfit = Unfit()
         frames = stream(query.sql, query.parameters, Beyond(query.cursor, place.after))
         return NewRows(
-            (fitted(frame, dataset, fetched_at) for frame in frames),
+            (unfit.sift(*fitted(frame, dataset, fetched_at)) for frame in frames),
             query.cursor,
             place.after,
             place.known_to,
@@ -111,24 +118,19 @@ def extract(
         )
 
     reading = begin()
-    snapshot = None
+    snapshot = published = None
     cursor: Any = place.cursor
+    partition = cursors.partition(query.part, place.number)
     if reading.has_news:
-        published, reading = _publish(lake, dataset, cursors.partition(query.part, place.number), reading, begin, run)
+        published, reading = _publish(lake, dataset, partition, reading, begin, run)
+    unfit.keep(lake, dataset.quarantine, partition, run)  # before the cursor goes beyond them
+    if published:
         cursor = cursor if reading.reached is None else max(cursor, reading.reached)
         ahead: dict[int, Any] = {**place.ahead, place.number: reading.most}
         left = {number: reach for number, reach in ahead.items() if reach > cursor}
         snapshot = cursors.confirmed(lake, published, cursor, query.fingerprint, left)
-    without = Beyond(query.cursor, None)
-    nulls = put_in_quarantine(
-        lake,
-        dataset.quarantine,
-        query.part,
-        lambda: (fitted(frame, dataset, fetched_at) for frame in stream(query.sql, query.parameters, without)),
-        query.cursor,
-        run,
-    )
-    _judge(lake, dataset, query, nulls)
+    nulls = _put_nulls_in_quarantine(lake, stream, dataset, query, fetched_at, run)
+    _judge(lake, dataset, query, nulls, unfit)
     return QueryExtracted(
         snapshot=snapshot,
         rows_read=reading.rows_read,
@@ -136,16 +138,31 @@ def extract(
         cursor=cursor,
         rows_ahead=reading.rows_ahead,
         rows_without_cursor=nulls,
+        rows_unfit=unfit.rows,
     )
 
 
-def _judge(lake: Lake, dataset: Dataset, query: Query, nulls: int) -> None:
-    rows = nulls + (sum(s.rows for s in lake.partitions(dataset, f"{query.part}/")) if nulls else 0)
-    if dataset.limits.judge(nulls, rows) == "failure":
+def _put_nulls_in_quarantine(
+    lake: Lake, stream: Stream, dataset: Dataset, query: Query, fetched_at: datetime, run: str
+) -> int:
+    def read() -> Iterator[pl.DataFrame]:
+        for frame in stream(query.sql, query.parameters, Beyond(query.cursor, None)):
+            good, bad = fitted(frame, dataset, fetched_at)
+            yield pl.concat([good.select(as_text(good[name]) for name in good.columns), bad.drop("reasons")])
+
+    return put_in_quarantine(lake, dataset.quarantine, query.part, read, query.cursor, run)
+
+
+def _judge(lake: Lake, dataset: Dataset, query: Query, nulls: int, unfit: Unfit) -> None:
+    """Of all rows that are kept of this part of the query."""
+    bad = nulls + unfit.rows
+    rows = bad + (sum(s.rows for s in lake.partitions(dataset, f"{query.part}/")) if bad else 0)
+    if dataset.limits.judge(bad, rows) == "failure":
+        why = unfit.first_reason or f"{query.cursor} is missing"
         raise ContractError(
-            f"{nulls} of {rows} rows of the query for {dataset.state}/{dataset.name} have no {query.cursor}, and are "
-            f"in quarantine/{dataset.name}/{query.part}, beyond its limit of {dataset.limits.failure:.0%}. Give a "
-            "cursor that rows have; if so many have none for good, set `limits` of the dataset."
+            f"{bad} of {rows} rows of the query for {dataset.state}/{dataset.name} are in quarantine/{dataset.name}/"
+            f"{query.part}, beyond its limit of {dataset.limits.failure:.0%}: {why}. Correct it in the query, with "
+            "CAST or another cursor; if so many are wrong for good, set `limits` of the dataset."
         )
 
 

@@ -310,12 +310,35 @@ def test_rows_without_a_cursor_are_counted_and_in_quarantine(shop: Shop, lake: L
     assert rejected(lake) == [("10", "Bob", "changed_at is missing")]
 
 
+def test_one_row_that_does_not_fit_is_in_quarantine_and_the_others_come(shop: Shop, lake: Lake) -> None:
+    shop.put(*FIRST)
+    odd = "CASE WHEN id = 2 THEN '1.005' ELSE CAST(amount AS varchar) END AS amount"
+    query = QUERY.model_copy(update={"sql": QUERY.sql.replace("amount", odd)})
+    result = shop.extracted(lake, query)
+    assert (result.rows_new, result.rows_unfit, result.cursor) == (2, 1, START + timedelta(hours=3))
+    assert received(lake) == [FIRST[0], FIRST[2]]
+    ((row, _, reason),) = rejected(lake)
+    assert row == "2"
+    assert reason.startswith("amount is no Decimal")
+    assert shop.extracted(lake, query).rows_new == 0
+
+
+def test_a_query_of_which_most_rows_have_no_cursor_fails(shop: Shop, lake: Lake) -> None:
+    shop.put((1, 1, "Ann", None))
+    shop.execute("INSERT INTO orders VALUES (9, NULL, 'Ann', NULL), (10, NULL, 'Bob', NULL)")
+    with pytest.raises(ContractError, match=r"2 of 3 rows of the query .*changed_at is missing"):
+        shop.extracted(lake)
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
         ("id, changed_at, customer", r"missing \['amount'\], unknown \[\]"),
         ("id, changed_at, customer, amount, 1 AS extra", r"missing \[\], unknown \['extra'\]"),
-        ("id, changed_at, customer, '1.005' AS amount", r"The column amount .* no Decimal.*'1\.005' is the first"),
+        (
+            "id, changed_at, customer, '1.005' AS amount",
+            r"3 of 3 rows .*amount is no Decimal.*it came as String",
+        ),
     ],
 )
 def test_columns_that_are_not_the_datasets_are_refused(shop: Shop, lake: Lake, columns: str, message: str) -> None:
