@@ -110,9 +110,9 @@ class Settings(BaseSettings):
     file_most_bytes: int = Field(4 << 30, ge=1 << 10, description="of an unpacked vendor file, before it is refused")
     file_most_columns: int = Field(32_000, ge=2, description="of a vendor file in CSV, before it is refused")
     file_longest_line: int = Field(
-        16 << 20, ge=1 << 10, description="characters of a row of a vendor file in CSV, before it is refused"
+        8 << 20, ge=1 << 10, le=8 << 20, description="characters of a row of a vendor file in CSV, before it is refused"
     )
-    workbook_most_bytes: int = Field(512 << 20, ge=1 << 10, description="of an unpacked workbook, before it is refused")
+    workbook_most_bytes: int = Field(256 << 20, ge=1 << 10, description="of an unpacked workbook, before it is refused")
     file_most_cells: int = Field(
         5_000_000, ge=4, description="of a sheet, or a file with dates as rows, which are in memory as a whole"
     )

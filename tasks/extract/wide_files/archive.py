@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import IO
 
 from tasks.errors import ContractError, FatalError
+from tasks.extract.wide_files.bounds import DEFAULT_BOUNDS
 
-MOST_BYTES = 4 << 30  # unpacked: a few kilobytes can become more than any disk has
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _WORKBOOK = ("[Content_Types].xml", "mimetype")  # of Microsoft's and OpenDocument's
 _BLOCK = 1 << 20
 
 
-def unpacked(path: Path, most_bytes: int = MOST_BYTES) -> Path:
+def unpacked(path: Path, most_bytes: int = DEFAULT_BOUNDS.most_bytes) -> Path:
     """The file itself, or the one in it, which is then beside it. A workbook is a ZIP archive too, and left as it is.
 
     Raises ContractError for an archive that is broken, needs a password, has not exactly one file or unpacks to more
@@ -73,4 +73,4 @@ def _write(file: IO[bytes], block: bytes, path: Path) -> None:
 
 
 def _too_large(most_bytes: int) -> ContractError:
-    return ContractError(f"The file unpacks to more than {most_bytes:,} bytes. Drop it in parts.")
+    return ContractError(f"The file unpacks to more than {most_bytes:,} bytes. Drop it in parts; ETL_FILE_MOST_BYTES.")

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from tasks.errors import ContractError
+from tasks.extract.wide_files.bounds import DEFAULT_BOUNDS
 from tasks.extract.wide_files.header import count_dates
 from tasks.extract.wide_files.layout import Layout
 from tasks.extract.wide_files.sheet import Grid, Sheet
-
-MOST_CELLS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class TurnedSheet:
         yield self.grid
 
 
-def dates_across(sheet: Sheet, layout: Layout, most_cells: int = MOST_CELLS) -> tuple[Sheet, bool]:
+def dates_across(sheet: Sheet, layout: Layout, most_cells: int = DEFAULT_BOUNDS.most_cells) -> tuple[Sheet, bool]:
     """The sheet with a column per date, and whether it was turned: its first column has dates, its header none.
 
     Raises ContractError for one of more cells to turn than these, which would not fit into memory."""
@@ -35,7 +34,8 @@ def dates_across(sheet: Sheet, layout: Layout, most_cells: int = MOST_CELLS) -> 
         cells += grid.texts.height * grid.texts.width
         if cells > most_cells:
             raise ContractError(
-                f"The file has its dates as rows, and more than {most_cells:,} cells. Drop it in parts."
+                f"The file has its dates as rows, and more than {most_cells:,} cells. Drop it in parts; "
+                "ETL_FILE_MOST_CELLS."
             )
         texts.append(grid.texts.cast(pl.String))
         numbers += [grid.numbers] if grid.numbers is not None else []

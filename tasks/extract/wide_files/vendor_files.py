@@ -11,10 +11,12 @@ from pydantic import BaseModel, ConfigDict
 from tasks.datasets import RAW_VENDOR_COLUMNS, RAW_VENDOR_ROWS, Dataset
 from tasks.errors import FatalError
 from tasks.extract.wide_files.archive import unpacked
+from tasks.extract.wide_files.bounds import DEFAULT_BOUNDS, Bounds
 from tasks.extract.wide_files.layout import Layout
 from tasks.extract.wide_files.wide_file import open_wide_file
 from tasks.lake import Change, Lake, SnapshotRef
 from tasks.lake.landing import Landed, Landing
+from tasks.settings import Settings
 
 _CELLS_PER_FILE = 4_000_000  # of raw/vendor_rows, so that reading one takes as much memory as reading other datasets
 
@@ -29,7 +31,9 @@ class ExtractedFile(BaseModel):
     rows: SnapshotRef
 
 
-def extract_file(lake: Lake, landing: Landing, file: Landed, layout: Layout, run: str) -> ExtractedFile:
+def extract_file(
+    lake: Lake, landing: Landing, file: Landed, layout: Layout, run: str, bounds: Bounds = DEFAULT_BOUNDS
+) -> ExtractedFile:
     """Reads the file into the lake, unless that was done already, with the same layout.
 
     Raises ContractError for a file that cannot be read without doubt, and TransientError for one that is gone, or that
@@ -42,11 +46,21 @@ def extract_file(lake: Lake, landing: Landing, file: Landed, layout: Layout, run
     with TemporaryDirectory(prefix="vendor-file-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "file"
         _copy(landing, file, path)
-        wide = open_wide_file(unpacked(path), layout, file.dropped.date())
+        wide = open_wide_file(unpacked(path, bounds.most_bytes), layout, file.dropped.date(), bounds)
         slim = Lake(lake.store, rows_per_file=max(1, _CELLS_PER_FILE // len(wide.header.dates)))
         columns = _publish(lake, RAW_VENDOR_COLUMNS, partition, lambda: Change([wide.columns()], inputs), run)
         rows = _publish(slim, RAW_VENDOR_ROWS, partition, lambda: Change(wide.rows(), inputs), run)
     return ExtractedFile(file=file, columns=columns, rows=rows)
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    return Bounds(
+        most_bytes=settings.file_most_bytes,
+        most_columns=settings.file_most_columns,
+        longest_line=settings.file_longest_line,
+        workbook_most_bytes=settings.workbook_most_bytes,
+        most_cells=settings.file_most_cells,
+    )
 
 
 def _copy(landing: Landing, file: Landed, path: Path) -> None:

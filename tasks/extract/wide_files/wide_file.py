@@ -12,6 +12,7 @@ import polars as pl
 
 from tasks.datasets import RAW_VENDOR_COLUMNS, RAW_VENDOR_ROWS, shard_of
 from tasks.errors import ContractError
+from tasks.extract.wide_files.bounds import DEFAULT_BOUNDS, Bounds
 from tasks.extract.wide_files.csv_files.text import open_text
 from tasks.extract.wide_files.dates_as_rows import dates_across
 from tasks.extract.wide_files.descriptions import Descriptions
@@ -128,18 +129,19 @@ class WideFile:
                 )
 
 
-def open_wide_file(path: Path, layout: Layout, today: date) -> WideFile:
+def open_wide_file(path: Path, layout: Layout, today: date, bounds: Bounds = DEFAULT_BOUNDS) -> WideFile:
     """Tells by the first bytes whether it is CSV or Excel, whatever it is called.
 
     `today` tells the century of years of two digits.
 
-    Raises ContractError for what is neither, and for a header that cannot be read without doubt."""
+    Raises ContractError for what is neither, for what is larger than the bounds, and for a header that cannot be read
+    without doubt."""
     with path.open("rb") as file:
         head = file.read(4)
     if head.startswith(_OLE):
         raise ContractError("The file is an Excel workbook of before 2007, or one with a password. Save it as .xlsx.")
-    sheet = _open_excel(path, layout) if head == _ZIP else open_text(path, layout)
-    sheet, is_turned = dates_across(sheet, layout)
+    sheet = _open_excel(path, layout, bounds) if head == _ZIP else open_text(path, layout, bounds)
+    sheet, is_turned = dates_across(sheet, layout, bounds.most_cells)
     try:
         return WideFile(sheet, read_header(sheet.header, layout, today), layout)
     except ContractError as error:
@@ -150,11 +152,11 @@ def open_wide_file(path: Path, layout: Layout, today: date) -> WideFile:
         ) from None
 
 
-def _open_excel(path: Path, layout: Layout) -> Sheet:
+def _open_excel(path: Path, layout: Layout, bounds: Bounds) -> Sheet:
     require(EXCEL, "An Excel workbook")
     from tasks.extract.wide_files.excel_files.sheets import open_excel  # noqa: PLC0415 - only who has one needs its library
 
-    return open_excel(path, layout)
+    return open_excel(path, layout, bounds)
 
 
 def _lists(unread: pl.Series, first_row: int, width: int) -> pl.DataFrame:

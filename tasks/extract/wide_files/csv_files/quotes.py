@@ -11,7 +11,6 @@ from typing import TextIO
 from tasks.errors import ContractError
 from tasks.extract.wide_files.csv_files.encoding import decode_error
 
-_LONGEST_LINE = 16 << 20  # characters, and bytes: of a header of 16,000 columns it is one
 _QUOTED = r'(?:^|(?<={}))"(?:[^"]|"")*"'  # a cell, behind the separator
 _SHOWN = 80  # characters of a line in a message
 
@@ -19,28 +18,25 @@ _SHOWN = 80  # characters of a line in a message
 class Lines(Iterator[str]):
     """The lines of a file, each of a length that a line can have."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, longest: int) -> None:
         self._file = file
-        self._again: str | None = None
+        self.longest = longest
         self.count = 0
 
-    def again(self, line: str) -> None:
-        """Makes this the next line."""
-        self._again = line
-
     def __next__(self) -> str:
-        line, self._again = self._again or self._file.readline(_LONGEST_LINE), None
+        line = self._file.readline(self.longest)
         if not line:
             raise StopIteration
-        if len(line) == _LONGEST_LINE:
+        if len(line) == self.longest:
             raise ContractError(
-                f"Line {self.count + 1} has more than {_LONGEST_LINE:,} characters: this is no CSV file."
+                f"Line {self.count + 1} has more than {self.longest:,} characters: this is no CSV file, or "
+                "ETL_FILE_LONGEST_LINE is too small for it."
             )
         self.count += 1
         return line
 
 
-def check_quotes(path: Path, encoding: str, separator: str, above: int, width: int) -> None:
+def check_quotes(path: Path, encoding: str, separator: str, above: int, width: int, longest: int) -> None:
     """Looks at all rows from the header on, which has so many lines `above` it and is so many cells wide.
 
     A quote within a cell that does not begin with one, as in 5" pipe, is text. Raises ContractError for a quoted cell
@@ -48,32 +44,39 @@ def check_quotes(path: Path, encoding: str, separator: str, above: int, width: i
     without them, and for a row where either of two quotes may be the wrong one."""
     try:
         with path.open(encoding=encoding) as file:
-            lines = Lines(file)
+            lines = Lines(file, longest)
             for _ in range(above):
                 next(lines, None)
             row = above
             for line in lines:
                 row += not line.isspace()
                 if '"' in line:
-                    _check(_Record(line, lines, row), separator, width)
+                    _check(Record(line, lines, row), separator, width)
     except UnicodeDecodeError as error:
         raise decode_error(encoding, str(error)) from None
 
 
-class _Record(Iterator[str]):
+class Record(Iterator[str]):
     """The lines of one row, as many as its quotes take."""
 
     def __init__(self, first: str, following: Lines, row: int) -> None:
         self._waiting, self._following = [first], following
         self.taken: list[str] = []
+        self._length = 0
         self.row = row
 
     def __next__(self) -> str:
         self.taken.append(self._waiting.pop() if self._waiting else next(self._following))
+        self._length += len(self.taken[-1])
+        if self._length > self._following.longest:
+            raise ContractError(
+                f"Row {self.row} has more than {self._following.longest:,} characters: a quote is never closed, or "
+                "ETL_FILE_LONGEST_LINE is too small for it."
+            )
         return self.taken[-1]
 
 
-def _check(record: _Record, separator: str, width: int) -> None:
+def _check(record: Record, separator: str, width: int) -> None:
     try:
         cells = next(csv.reader(record, delimiter=separator, strict=True))
     except csv.Error as error:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 from tasks.errors import ContractError
+from tasks.extract.wide_files.bounds import DEFAULT_BOUNDS, Bounds
 from tasks.extract.wide_files.csv_files.encoding import decode_error, find_encoding
-from tasks.extract.wide_files.csv_files.quotes import Lines, check_quotes
+from tasks.extract.wide_files.csv_files.quotes import Lines, Record, check_quotes
 from tasks.extract.wide_files.header import count_dates
 from tasks.extract.wide_files.layout import SEPARATORS, Layout, Separator
 from tasks.extract.wide_files.sheet import Grid
+from tasks.isolation import Failure, attempt
 
-_BLOCK = 16 << 20  # bytes of the file that are parsed at once
+_BLOCK = 8 << 20  # bytes of the file that are parsed at once: no row has more
+_CELLS = 1_000_000  # of these that are worked on at once: each may be a byte, and takes a hundred then
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,9 @@ class TextSheet:
         wrong: list[Any] = []
         try:
             for batch in self._open(wrong):
-                texts = pl.DataFrame(batch)
-                yield Grid(row, texts, None)
-                row += texts.height
+                for texts in pl.DataFrame(batch).iter_slices(max(1, _CELLS // len(self.header))):
+                    yield Grid(row, texts, None)
+                    row += texts.height
         except UnicodeDecodeError as error:
             raise decode_error(self.encoding, str(error)) from None
         except pa.ArrowInvalid as error:
@@ -80,23 +84,26 @@ class TextSheet:
         return ContractError(f"The file cannot be read as CSV: {error}. Look for a quote that is never closed.")
 
 
-def open_text(path: Path, layout: Layout) -> TextSheet:
+def open_text(path: Path, layout: Layout, bounds: Bounds = DEFAULT_BOUNDS) -> TextSheet:
     """Raises ContractError for a file that is no text, without a header, or of another encoding than it should be."""
     encoding = find_encoding(path, layout.encoding)
     separators = [layout.separator] if layout.separator else SEPARATORS
-    found = [_opened(path, layout, encoding, separator) for separator in separators]
+    tried = [attempt(partial(_opened, path, layout, encoding, separator, bounds)) for separator in separators]
+    found = [sheet for sheet in tried if not isinstance(sheet, Failure)]
+    if not found:
+        raise next(failure.error for failure in tried if isinstance(failure, Failure))
     sheet = max(found, key=lambda sheet: (count_dates(sheet.header, layout), len(sheet.header)))
-    check_quotes(path, encoding, sheet.separator, sheet.above, len(sheet.header))
+    check_quotes(path, encoding, sheet.separator, sheet.above, len(sheet.header), bounds.longest_line)
     return sheet
 
 
-def _opened(path: Path, layout: Layout, encoding: str, separator: Separator) -> TextSheet:
+def _opened(path: Path, layout: Layout, encoding: str, separator: Separator, bounds: Bounds) -> TextSheet:
     try:
         with path.open(encoding=encoding) as file:
-            lines = Lines(file)
+            lines = Lines(file, bounds.longest_line)
             for _ in range(layout.skip_rows):
                 next(lines, None)
-            header, above = _header(lines, separator)
+            header, above = _header(lines, separator, bounds.most_columns)
             has_rows = any(line.strip() for line in lines)
     except UnicodeDecodeError as error:
         raise decode_error(encoding, str(error)) from None
@@ -107,11 +114,16 @@ def _opened(path: Path, layout: Layout, encoding: str, separator: Separator) -> 
     return TextSheet(path, header, "utf8" if encoding == "utf-8-sig" else encoding, separator, above, has_rows)
 
 
-def _header(lines: Lines, separator: Separator) -> tuple[tuple[str, ...], int]:
+def _header(lines: Lines, separator: Separator, most: int) -> tuple[tuple[str, ...], int]:
     """The first record that is not empty, and how many lines come before it."""
     for line in lines:
         if line.strip():
             above = lines.count - 1
-            lines.again(line)
-            return tuple(name.strip() for name in next(csv.reader(lines, delimiter=separator))), above
+            if line.count(separator) >= most:
+                raise ContractError(
+                    f"The header has more than {most:,} columns, by {separator!r}. Drop the file in parts, or set "
+                    "layout.separator; ETL_FILE_MOST_COLUMNS."
+                )
+            record = Record(line, lines, above + 1)
+            return tuple(name.strip() for name in next(csv.reader(record, delimiter=separator))), above
     raise ContractError("The file is empty, or nothing is left of it below the rows to skip.")

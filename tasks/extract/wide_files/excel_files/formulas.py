@@ -13,7 +13,7 @@ from typing import IO
 from xml.etree import ElementTree as ET
 
 # What the standard library raises for a file that is no workbook, though it began as one.
-UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ET.ParseError, KeyError, ValueError)
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ET.ParseError, KeyError, ValueError, RuntimeError)
 
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _LONGEST_TAG = 100  # bytes, of an f with its prefix
@@ -23,10 +23,8 @@ _BLOCK = 1 << 20  # bytes
 def uncomputed_formulas(path: Path, sheet: str) -> list[tuple[int, int, str]]:
     """Row and column, from 0 and from the first column with something in it, and the formula.
 
-    None of what is no XLSX workbook, such as XLSB: who writes these computes."""
+    The workbook is one that `check_workbook` has passed."""
     with zipfile.ZipFile(path) as workbook:
-        if _WORKBOOK not in workbook.namelist():
-            return []
         part, computes_later = _part(workbook, sheet)
         with workbook.open(part) as file:
             if not _has_formula(file):
@@ -83,12 +81,19 @@ def _has_formula(file: IO[bytes]) -> bool:
 def _cells(file: IO[bytes]) -> Iterator[tuple[int, int, ET.Element]]:
     """Row, column and element of each cell; rows and cells that do not say where they are follow those before."""
     row, column = -1, -1
+    around: list[ET.Element] = []  # the elements that are open
     for event, element in ET.iterparse(file, ("start", "end")):  # noqa: S314 - as above
         name = element.tag.rpartition("}")[2]
         if name == "row" and event == "start":
             row, column = int(element.get("r", row + 2)) - 1, -1
         elif name == "row":
             element.clear()
+        if event == "start":
+            around.append(element)
+            continue
+        around.pop()
+        if around and not any(e.tag.endswith("}row") or e.tag == "row" for e in around[-3:]):
+            del around[-1][:]  # what is no cell need not stay
         elif name == "c" and event == "end":
             letters = element.get("r", "").rstrip("0123456789")
             column = reduce(lambda n, c: n * 26 + ord(c) - 64, letters, 0) - 1 if letters else column + 1

@@ -9,6 +9,8 @@ import fastexcel
 import polars as pl
 
 from tasks.errors import ContractError
+from tasks.extract.wide_files.bounds import DEFAULT_BOUNDS, Bounds
+from tasks.extract.wide_files.excel_files.extent import check_workbook
 from tasks.extract.wide_files.excel_files.formulas import UNREADABLE, uncomputed_formulas
 from tasks.extract.wide_files.layout import Layout
 from tasks.extract.wide_files.sheet import Grid
@@ -30,9 +32,11 @@ class ExcelSheet:
             yield Grid(row + 1, self.texts.slice(row, _ROWS), self.numbers.slice(row, _ROWS))
 
 
-def open_excel(path: Path, layout: Layout) -> ExcelSheet:
-    """Raises ContractError for what is no workbook, has no such sheet, or has several and none is named."""
+def open_excel(path: Path, layout: Layout, bounds: Bounds = DEFAULT_BOUNDS) -> ExcelSheet:
+    """Raises ContractError for what is no workbook, or a larger one than the bounds, has no such sheet, or has several
+    and none is named."""
     try:
+        check_workbook(path, bounds)
         workbook = fastexcel.read_excel(path)
         sheet = _Loaded(workbook, _sheet_name(workbook.sheet_names, layout))
         cells, numbers, errors = sheet.cells("string"), sheet.cells("float"), sheet.errors()
