@@ -29,7 +29,7 @@ from tasks.coverage.stored import Missing
 from tasks.errors import QuotaExhausted, TransientError
 from tasks.extract import begin_refetch, end_refetch, extract_prices, find_missing, plan_spans
 from tasks.extract.prices.backfill_pace import CatchUp, Pace, estimate_text
-from tasks.load import LoadResult, load_table
+from tasks.load import load_tables
 from tasks.publish import refresh_power_bi
 from tasks.reasons import grouped
 from tasks.settings import load_settings
@@ -165,7 +165,7 @@ async def _compare(span: Window, windows: Sequence[Window]) -> None:
 async def _publish() -> int:
     """Measures, and the warehouse. Returns how many rows were loaded."""
     await measure_prices()
-    loaded = sum([await load_table(t) for t in ("prices", "price_measures", "data_quality")], start=LoadResult())
+    loaded = await load_tables(["prices", "price_measures", "data_quality"])
     await refresh_power_bi()
     return loaded.inserted + loaded.updated
 

@@ -20,7 +20,7 @@ from flows.starting.scheduled import scheduled_window
 from tasks.errors import ConfigurationError, QuotaExhausted, TransientError
 from tasks.extract import extract_prices, plan_prices, plan_spans
 from tasks.extract.prices.plan import raise_if_down
-from tasks.load import LoadResult, RunRow, load_table, record_run, require_warehouse
+from tasks.load import LoadResult, RunRow, load_tables, record_run, require_warehouse
 from tasks.publish import RunFigures, publish_dashboard, publish_summary, refresh_power_bi
 from tasks.quality import Check, check_prices, errors, refuse
 from tasks.transform import Figures, curate_prices, find_restated, find_unwitnessed, measure_prices
@@ -79,7 +79,7 @@ async def market_prices(
     failed = errors(checks)
     if failed and not publish:
         refuse(failed, window)
-    loaded = sum([await load_table(table) for table in _tables(failed, publish=publish)], start=LoadResult())
+    loaded = await load_tables(_tables(failed, publish=publish))
 
     state = "checks failed, not loaded" if failed else "loaded" if publish else "in the lake"
     figures, summary = await publish_summary(_figures(window, asked_now, rows, loaded), state, checks)

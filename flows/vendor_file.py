@@ -10,17 +10,19 @@ if __name__ == "__main__":  # what was typed is checked before Prefect is import
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Failed
 from pydantic import BaseModel
 
-from tasks.errors import ContractError, TransientError
+from tasks.errors import ContractError, FatalError, TransientError
 from tasks.extract import Layout, extract_vendor_file, find_vendor_files, put_away_vendor_file
+from tasks.isolation import Failure, attempted
 from tasks.lake import configured_lake
 from tasks.lake.landing import Landed, Landing, Shelf
-from tasks.load import LoadResult, RunRow, load_table, record_run
+from tasks.load import LoadResult, RunRow, load_tables, record_run
 from tasks.publish import FileReport, publish_vendor_summary
 from tasks.transform import FileFigures, curate_vendor_file, measure_vendor_values
 
@@ -49,7 +51,7 @@ async def vendor_file(
     dropped = await find_vendor_files(files or ["*"])
     reports = [await _take(file, layout, dropped[:place]) for place, file in enumerate(dropped)]
     await measure_vendor_values(dates_in_mean)
-    loaded = sum([await load_table(table) for table in ("vendor_values", "vendor_measures")], start=LoadResult())
+    loaded = await load_tables(["vendor_values", "vendor_measures"])
     summary = await publish_vendor_summary(reports, loaded.inserted, loaded.updated, loaded.deleted)
     await record_run(_row(reports, loaded, started))
     if failed := [f"{r.file}: {r.reason}" for r in reports if r.outcome == "failed"]:
@@ -67,18 +69,29 @@ async def _take(file: Landed, layout: Layout, beside: Sequence[Landed]) -> FileR
     with Landing(configured_lake().store).taking(file, run) as mine:
         if not mine:
             return FileReport(file=file.path, outcome="busy", run=run, reason="another run takes it")
-        try:
-            extracted = await extract_vendor_file(file, layout)
-            figures = await curate_vendor_file(file, extracted.columns, extracted.rows, beside)
-        except TransientError as error:
-            return FileReport(file=file.path, outcome="left", run=run, reason=str(error))
-        except ContractError as error:
-            report = FileReport(file=file.path, outcome="failed", run=run, reason=str(error))
+        figures = await attempted(_into_lake(file, layout, beside))
+        if isinstance(figures, Failure):
+            report = FileReport(file=file.path, outcome=_outcome(figures), run=run, reason=figures.reason)
         else:
             report = _done(file, figures, run)
+        if report.outcome == "left":
+            return report
         shelf: Shelf = "done" if report.outcome == "done" else "failed"
-        await put_away_vendor_file(file, shelf, report.model_dump_json(indent=1))
+        moved = await attempted(put_away_vendor_file(file, shelf, report.model_dump_json(indent=1)))
+        if isinstance(moved, Failure):
+            return FileReport(file=file.path, outcome="left", run=run, reason=moved.reason)
         return report
+
+
+async def _into_lake(file: Landed, layout: Layout, beside: Sequence[Landed]) -> FileFigures:
+    extracted = await extract_vendor_file(file, layout)
+    return await curate_vendor_file(file, extracted.columns, extracted.rows, beside)
+
+
+def _outcome(failure: Failure) -> Literal["left", "failed"]:
+    """A file that is well is left for a later run: where it is busy, or there is no space for it."""
+    is_of_the_file = not isinstance(failure.error, TransientError | FatalError | OSError)
+    return "failed" if is_of_the_file or isinstance(failure.error, ContractError) else "left"
 
 
 def _done(file: Landed, figures: FileFigures, run: str) -> FileReport:

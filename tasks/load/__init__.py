@@ -1,13 +1,15 @@
 """The Prefect tasks that move what changed into the SQL warehouse."""
 
 import asyncio
+from collections.abc import Sequence
 
 from prefect import get_run_logger, task
 from prefect.runtime import flow_run
 
 from tasks.database.dialects.failure import LockedError
 from tasks.datasets import CATALOGUE, Dataset
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, FatalError, TransientError
+from tasks.isolation import Failure, attempted
 from tasks.lake import configured_lake
 from tasks.load.changes import changes
 from tasks.load.ledger import RunRow
@@ -22,6 +24,7 @@ __all__ = [
     "find_differences",
     "load_dataset",
     "load_table",
+    "load_tables",
     "reconcile_table",
     "record_run",
     "remove_staging",
@@ -38,6 +41,19 @@ async def require_warehouse() -> None:
 async def load_table(table: str) -> LoadResult:
     """Brings a table up to its dataset in the catalogue, in one transaction."""
     return await _logged_load(_dataset(table))
+
+
+async def load_tables(tables: Sequence[str]) -> LoadResult:
+    """Each of them, whatever becomes of the others. Raises what went wrong when all were tried."""
+    results = {table: await attempted(load_table(table)) for table in tables}
+    failed = {table: result.error for table, result in results.items() if isinstance(result, Failure)}
+    if len(failed) == 1:
+        raise next(iter(failed.values()))
+    if failed:
+        told = " ".join(f"{table}: {Failure(error).reason}" for table, error in failed.items())
+        kind = TransientError if all(isinstance(e, TransientError) for e in failed.values()) else FatalError
+        raise kind(f"{len(failed)} of {len(tables)} tables were not loaded. {told}")
+    return sum((result for result in results.values() if isinstance(result, LoadResult)), start=LoadResult())
 
 
 @task(task_run_name="load_dataset {dataset.name}")

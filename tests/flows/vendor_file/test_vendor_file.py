@@ -11,6 +11,7 @@ import pytest
 from flows.vendor_file import Report, vendor_file
 from tasks.errors import ConfigurationError, ContractError
 from tasks.extract import Layout
+from tests.flows.vendor_file.nasties import NASTIES
 from tests.flows.vendor_file.odd_files import HANDLED, REFUSED
 from tests.flows.vendor_file.vendors import Values, Vendors, days, means, wide_csv, wide_xlsx, without_empty
 from tests.kills import PATIENCE
@@ -258,3 +259,19 @@ def test_two_runs_at_once_take_each_file_once(vendors: Vendors, prefect_api: str
     assert done.keys() == {f"{series}/file.csv" for series in expected}
     assert len({note["run"] for note in done.values()}) == 2, "one run took all, so that this shows nothing"
     assert vendors.query("SELECT sum(rows_out) FROM etl_runs") == [(sum(note["published"] for note in done.values()),)]
+
+
+def test_files_that_are_made_to_harm_are_put_away_with_reasons_and_the_others_are_taken(vendors: Vendors) -> None:
+    small = {name: content for name, make in NASTIES.items() if len(content := make()) < 20_000}
+    for name, content in small.items():
+        vendors.drop(f"a/{name}", content)
+    one = some_values(1)
+    vendors.drop("z/one.csv", wide_csv(one))
+
+    with pytest.raises(ContractError, match=rf"of {len(small) + 1} files are in landing/failed"):
+        take()
+
+    assert vendors.shelved("done").keys() >= {"z/one.csv"}
+    assert all(note["reason"] for note in vendors.shelved("failed").values())
+    assert len(vendors.shelved("failed")) + len(vendors.shelved("done")) == len(small) + 1
+    assert vendors.values()["z"] == without_empty(one)

@@ -165,7 +165,7 @@ def test_another_verdict_takes_the_place_of_the_first_of_its_window_only(lake):
     fetch(lake, "window=00000-of-00001", ("AAPL.US", "fetched"), ("NONE.US", "unknown"))
     checked(lake)
     after = published(lake)
-    assert after.height == before.height == 20
+    assert after.height == before.height == 22
     of_other = pl.col("window_first") == other.first
     assert_frame_equal(after.filter(of_other), before.filter(of_other))
     complete = pl.col("check") == "completeness"
