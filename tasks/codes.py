@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from tasks.errors import ConfigurationError
 
-_LONGEST_CODE = 40  # characters, as in the contract of prices
+LONGEST_CODE = 40  # characters, as in the contract of prices
 _NAME = re.compile(r"""((?![/\\?#%"])[!-~])+""")  # what a URL can carry without an escape
 
 
@@ -19,9 +19,20 @@ def qualified(codes: Iterable[str], exchange: str) -> list[str]:
     return sorted(found)
 
 
+def as_listed(codes: Iterable[str], exchange: str) -> list[str]:
+    """As `qualified`, of codes that a source lists: what cannot be one stays as it is, and is refused by itself."""
+    return sorted({_read(code.strip(), exchange) or code for code in codes})
+
+
 def _qualified(code: str, exchange: str) -> str:
+    if found := _read(code, exchange):
+        return found
+    raise ConfigurationError(f"{code!r} is not an instrument's code. Codes look like AAPL.US or BRK-B.US.")
+
+
+def _read(code: str, exchange: str) -> str | None:
     name, _, suffix = (code if "." in code else f"{code}.{exchange}").rpartition(".")
     # Before it is put into upper case: that makes ASCII of some letters that are not.
-    if not (_NAME.fullmatch(name) and _NAME.fullmatch(suffix)) or len(name) + len(suffix) >= _LONGEST_CODE:
-        raise ConfigurationError(f"{code!r} is not an instrument's code. Codes look like AAPL.US or BRK-B.US.")
+    if not (_NAME.fullmatch(name) and _NAME.fullmatch(suffix)) or len(name) + len(suffix) >= LONGEST_CODE:
+        return None
     return f"{name}.{suffix}".upper()

@@ -11,7 +11,7 @@ from prefect.concurrency.asyncio import rate_limit
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.runtime import flow_run
 
-from tasks.codes import qualified
+from tasks.codes import as_listed, qualified
 from tasks.coverage import refetches, stored
 from tasks.coverage.listings import keep_listing
 from tasks.coverage.stored import Missing
@@ -26,7 +26,7 @@ from tasks.extract.queries import query as sql
 from tasks.extract.queries.query import Query, QueryExtracted
 from tasks.extract.rate_limit import SharedRateLimit, requests_per_second
 from tasks.extract.wide_files.layout import Layout
-from tasks.extract.wide_files.vendor_files import ExtractedFile, extract_file
+from tasks.extract.wide_files.vendor_files import ExtractedFile, bounds_of, extract_file
 from tasks.lake import configured_lake
 from tasks.lake.landing import Landed, Landing, Shelf
 from tasks.sessions.closing_times import AsOf
@@ -46,9 +46,11 @@ async def plan_prices(codes: Sequence[str] | None, window: Window, shards: int |
     await asyncio.to_thread(
         check_source, configured_lake(), RAW_PRICES, name_of(settings), "ETL_SOURCE_NAME", str(flow_run.id)
     )
-    if codes is None:
-        codes = settings.codes or await _all_codes(window)
-    names = qualified(codes, settings.exchange)
+    named = settings.codes if codes is None else codes
+    if named or codes is not None:
+        names = qualified(named, settings.exchange)
+    else:
+        names = as_listed(await _all_codes(window), settings.exchange)
     spans = await asyncio.to_thread(stored.spans, configured_lake(), names, window)
     return prices.plan(spans, window, "window", shards)
 
@@ -116,6 +118,9 @@ async def extract_query(dataset: Dataset, query: Query) -> QueryExtracted:
         text = "%s: %d rows have no %s, so nobody can say whether they are new. They are in quarantine/%s/%s"
         nulls = extracted.rows_without_cursor
         get_run_logger().warning(text, dataset.name, nulls, query.cursor, dataset.name, query.part)
+    if extracted.rows_unfit:
+        text = "%s: %d rows have values that the dataset cannot hold. They are in quarantine/%s/%s, with their reasons"
+        get_run_logger().warning(text, dataset.name, extracted.rows_unfit, dataset.name, query.part)
     return extracted
 
 
@@ -145,8 +150,9 @@ async def find_vendor_files(patterns: Sequence[str]) -> list[Landed]:
 @task(task_run_name="extract_vendor_file {file.path}")
 async def extract_vendor_file(file: Landed, layout: Layout) -> ExtractedFile:
     """Reads a wide file into `raw/vendor_columns` and `raw/vendor_rows`."""
-    lake = configured_lake()
-    extracted = await asyncio.to_thread(extract_file, lake, Landing(lake.store), file, layout, str(flow_run.id))
+    lake, run = configured_lake(), str(flow_run.id)
+    bounds = bounds_of(load_settings())
+    extracted = await asyncio.to_thread(extract_file, lake, Landing(lake.store), file, layout, run, bounds)
     get_run_logger().info("%d rows of %d dates", extracted.rows.rows, extracted.columns.rows)
     return extracted
 

@@ -1,6 +1,7 @@
 """EODHD's end-of-day API: what to ask, and what its answers mean. Knows no HTTP client."""
 
 import enum
+import logging
 import re
 from dataclasses import dataclass, replace
 from datetime import date
@@ -9,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from tasks.codes import LONGEST_CODE
 from tasks.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -18,9 +20,12 @@ from tasks.errors import (
     TransientError,
 )
 from tasks.extract.http import Answer, Http
+from tasks.isolation import Failure, attempt
 from tasks.redaction import redact
 from tasks.sessions.trading_days import LONGEST_CLOSING, sessions
 from tasks.window import Window
+
+_log = logging.getLogger(__name__)
 
 _SESSIONS = 10  # that are asked for: more than an exchange is closed for that has no calendar here
 _SHORTEST_SECRET = 8  # characters
@@ -72,7 +77,8 @@ class _Listed(msgspec.Struct):
 
 
 _bars = msgspec.json.Decoder(list[Bar])
-_listed = msgspec.json.Decoder(list[_Listed])
+_listed = msgspec.json.Decoder(list[msgspec.Raw])
+_one_listed = msgspec.json.Decoder(_Listed)
 
 
 class Eodhd:
@@ -87,11 +93,15 @@ class Eodhd:
         """The daily bars of a code such as `AAPL.US`. Costs one call of the daily quota.
 
         Raises AuthenticationError, QuotaExhausted or ConfigurationError for what is wrong for every code alike."""
+        if len(code) > LONGEST_CODE:
+            reason = f"{code[:LONGEST_CODE]!r}... is longer than a code can be"
+            return Fetched(Outcome.REFUSED, reason=reason)
         params = self._params({"from": str(window.first), "to": str(window.last)})
         try:
-            return await self._http.get(f"{self._url}/eod/{quote(code, safe='')}", params, self._read_bars)
+            found = await self._http.get(f"{self._url}/eod/{quote(code, safe='')}", params, self._read_bars)
+            return replace(found, if_all=self._elsewhere()) if found.outcome is Outcome.UNKNOWN else found
         except UnreadableError as error:
-            return Fetched(Outcome.REFUSED, reason=str(error), body=error.body)
+            return Fetched(Outcome.REFUSED, reason=str(error), body=error.body, if_all=self._elsewhere())
         except ContractError as error:
             return Fetched(Outcome.REFUSED, reason=str(error))
         except TransientError as error:
@@ -107,8 +117,8 @@ class Eodhd:
             url = f"{self._url}/eod-bulk-last-day/{quote(exchange, safe='')}"
             try:
                 found = await self._http.get(url, params, self._read_codes)
-            except UnreadableError:
-                raise
+            except (UnreadableError, ConfigurationError) as error:
+                raise self._elsewhere() or error from None
             except TransientError as error:
                 raise TransientError(
                     f"The codes of {exchange} cannot be listed: {error}. Check ETL_SOURCE_URL, and run again when the "
@@ -120,6 +130,15 @@ class Eodhd:
         raise ConfigurationError(
             f"The source has no bar of exchange {exchange} in the {_SESSIONS} sessions up to {day}. Check "
             "ETL_EXCHANGE, or name the codes."
+        )
+
+    def _elsewhere(self) -> ConfigurationError | None:
+        """What is wrong if nothing is known there, and the URL is not one of the API."""
+        if self._url.endswith("/api"):
+            return None
+        url = redact(self._url.partition("?")[0])
+        return ConfigurationError(
+            f"What answers at {url} is not the EODHD API, whose URL ends with /api. Set ETL_SOURCE_URL to {url}/api."
         )
 
     def _params(self, more: dict[str, str]) -> dict[str, str]:
@@ -150,18 +169,28 @@ def read_bars(answer: Answer, token: str = "") -> Fetched:
 
 
 def read_codes(answer: Answer, token: str = "") -> list[str]:
-    """The codes of a bulk answer, without suffix. Raises as `read_bars` does."""
+    """The codes of a bulk answer, without suffix; a row that names none is left out. Raises as `read_bars` does."""
     _refuse_for_all(answer, token)
     if answer.status != 200:
         raise ConfigurationError(
             f"The list of codes was answered {answer.status}: {_said(answer, token)}. Check ETL_EXCHANGE."
         )
     try:
-        return [row.code for row in _listed.decode(answer.body)]
+        rows = [attempt(partial(_one_listed.decode, row)) for row in _listed.decode(answer.body)]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnreadableError(
             f"The list of codes cannot be read: {error}. Run again, or name the codes.", _hidden(answer.body, token)
         ) from None
+    codes = [row.code for row in rows if not isinstance(row, Failure)]
+    failures = [row for row in rows if isinstance(row, Failure)]
+    if failures:
+        _log.warning("%d of %d listed rows name no code: %s", len(failures), len(rows), failures[0].reason)
+    if failures and not codes:
+        raise UnreadableError(
+            f"The list of codes cannot be read: {failures[0].reason}. Run again, or name the codes.",
+            _hidden(answer.body, token),
+        )
+    return codes
 
 
 def token_refused(reason: str) -> AuthenticationError:
