@@ -30,6 +30,7 @@ from tasks.errors import QuotaExhausted, TransientError
 from tasks.extract import begin_refetch, end_refetch, extract_prices, find_missing, plan_spans
 from tasks.extract.prices.backfill_pace import CatchUp, Pace, estimate_text
 from tasks.load import load_tables
+from tasks.prefect_api.artifacts import keep_artifact
 from tasks.publish import refresh_power_bi
 from tasks.reasons import grouped
 from tasks.settings import load_settings
@@ -84,7 +85,7 @@ async def backfill(
     wanted = {"all": missing, "last": missing[-1:], "none": []}[catch_up]
     plan = estimate_text(span, wanted, pace, codes)
     get_run_logger().info("The plan\n%s", plan)
-    await acreate_markdown_artifact(plan, key="backfill-plan", description=f"Prices of {span}")
+    await keep_artifact(acreate_markdown_artifact(plan, key="backfill-plan", description=f"Prices of {span}"))
     if plan_only or catch_up == "none":
         return BackfillReport(skipped=[w for w in windows if w not in missing], not_started=missing)
 
@@ -113,7 +114,9 @@ async def _fetch(
 ) -> BackfillReport:
     """One child per window. They meet at the ends of years and reach no day back, so no two write one partition."""
     report, logger = BackfillReport(), get_run_logger()
-    bar = await acreate_progress_artifact(0.0, key="backfill-progress", description=f"{len(windows)} windows")
+    bar = await keep_artifact(
+        acreate_progress_artifact(0.0, key="backfill-progress", description=f"{len(windows)} windows")
+    )
 
     async def needed(child: Child) -> bool:
         window = Window.model_validate(child.parameters["window"])
@@ -131,7 +134,10 @@ async def _fetch(
         else:
             report.failed[str(window)] = f"{state.name}: {state.message}" if state else "somebody deleted its run"
             logger.error("%s failed. %s", window, report.failed[str(window)])
-        await aupdate_progress_artifact(bar, 100.0 * (len(report.completed) + len(report.failed)) / len(windows))
+        if bar:
+            await keep_artifact(
+                aupdate_progress_artifact(bar, 100.0 * (len(report.completed) + len(report.failed)) / len(windows))
+            )
         # The quota is used up, or the source is away: the others would fare no better.
         return state is None or state.name != "Resumable"
 
@@ -177,13 +183,15 @@ def _note_missing(report: BackfillReport, found: Sequence[Missing]) -> None:
 
 
 async def _tell(report: BackfillReport, span: Window) -> None:
-    await acreate_markdown_artifact(report_markdown(report), key="backfill", description=f"Prices of {span}")
+    await keep_artifact(
+        acreate_markdown_artifact(report_markdown(report), key="backfill", description=f"Prices of {span}")
+    )
     lacking = [
         {"window": window, "code": code, "missing": what}
         for window, codes in report.missing.items()
         for code, what in codes.items()
     ]
-    await acreate_table_artifact(lacking, key="backfill-missing", description=f"Codes that {span} lacks")
+    await keep_artifact(acreate_table_artifact(lacking, key="backfill-missing", description=f"Codes that {span} lacks"))
 
 
 def report_markdown(report: BackfillReport) -> str:

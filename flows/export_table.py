@@ -27,6 +27,7 @@ from tasks.database.types import read_types, typed
 from tasks.errors import ConfigurationError
 from tasks.lake import configured_lake
 from tasks.lake.exports import Exported, check_name, publish_export
+from tasks.prefect_api.artifacts import keep_artifact
 from tasks.redaction import redact
 from tasks.settings import load_settings
 
@@ -55,8 +56,10 @@ async def export_table(
     """
     check_name(name)
     exported = await export_query(name, query, parameters or {}, format, read_types(types or {}), warehouse)
-    await acreate_markdown_artifact(
-        exported_markdown(exported), key=f"export-{name.lower().replace('_', '-')}", description=query
+    await keep_artifact(
+        acreate_markdown_artifact(
+            exported_markdown(exported), key=f"export-{name.lower().replace('_', '-')}", description=query
+        )
     )
     return exported
 

@@ -19,6 +19,7 @@ from tasks.errors import FatalError
 from tasks.lake import configured_lake
 from tasks.lake.retention.housekeeping import Kept, housekeep
 from tasks.load import remove_staging
+from tasks.prefect_api.artifacts import keep_artifact
 from tasks.retention_period import DEFAULT_DAYS, retention_of
 
 
@@ -44,7 +45,11 @@ async def tidy_lake(retention: timedelta) -> list[Kept]:
     for kept in results:
         text = "%s: %d snapshots removed, %d bytes; %d stay, for they are being read"
         get_run_logger().info(text, kept.dataset, kept.removed, kept.bytes, kept.being_read)
-    await acreate_table_artifact(
-        [asdict(kept) for kept in results], key="housekeeping", description=f"Older than {retention}, and not current"
+    await keep_artifact(
+        acreate_table_artifact(
+            [asdict(kept) for kept in results],
+            key="housekeeping",
+            description=f"Older than {retention}, and not current",
+        )
     )
     return results

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from tasks.datasets import CATALOGUE, PRICES
 from tasks.lake import SnapshotRef, configured_lake
 from tasks.load import LoadResult, find_differences, reconcile_table, require_warehouse
+from tasks.prefect_api.artifacts import keep_artifact
 from tasks.transform import curate_prices, forget_damaged, measure_prices
 
 _TABLES = [d.table for d in CATALOGUE if d.table]
@@ -64,7 +65,9 @@ async def reconcile(
     differing = await find_differences()
     summary = _markdown(damaged, differing)
     get_run_logger().info("Found\n%s", summary)
-    await acreate_markdown_artifact(summary, key="reconcile", description="What lake and warehouse have lost")
+    await keep_artifact(
+        acreate_markdown_artifact(summary, key="reconcile", description="What lake and warehouse have lost")
+    )
     if plan_only:
         return Report(summary=summary)
     for window in await forget_damaged(damaged, list(differing.get(PRICES.name, {}))):

@@ -17,7 +17,6 @@ from logging import getLevelName
 from typing import Any
 from uuid import UUID
 
-import httpx
 import polars as pl
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
@@ -36,6 +35,7 @@ from prefect.settings import get_current_settings
 from tasks.datasets import CATALOGUE, Dataset
 from tasks.errors import ConfigurationError, FatalError, TransientError
 from tasks.lake import configured_lake
+from tasks.prefect_api.failures import api_failures_told
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _LOOKS_IN_VAIN = 60  # one after the other, before a wait gives up: the server may be starting anew
@@ -161,21 +161,15 @@ def dataset(name: str) -> pl.LazyFrame:
 
 @asynccontextmanager
 async def _client() -> AsyncIterator[PrefectClient]:
-    api = get_current_settings().api.url
-    if not api:
+    if not get_current_settings().api.url:
         # Prefect would start a server for this process alone, which knows no deployment.
         raise ConfigurationError(
             "PREFECT_API_URL is not set. Set it to your Prefect server's API: `python -m deployments.local` starts "
             "one here, and tells what to set."
         )
-    try:
+    with api_failures_told():
         async with get_client() as client:
             yield client
-    except httpx.TransportError as error:
-        raise TransientError(
-            f"The Prefect API at {api} does not answer ({type(error).__name__}). Is it running, and is PREFECT_API_URL "
-            "right?"
-        ) from error
 
 
 def _run(run: FlowRun) -> Run:

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from prefect.exceptions import FailedRun
+from prefect.exceptions import CancelledRun, CrashedRun, FailedRun, UnfinishedRun
 from prefect.logging.configuration import setup_logging
 from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.settings import (
@@ -17,6 +17,7 @@ from prefect.settings import (
 
 from flows.starting.command_line import exit_with_reason
 from tasks.errors import EtlError
+from tasks.prefect_api.failures import api_failure, api_failures_told
 from tasks.settings import load_settings
 
 _Result = TypeVar("_Result")
@@ -32,9 +33,9 @@ def run_in_shell(run: Coroutine[Any, Any, _Result]) -> _Result:
     try:
         with exit_with_reason():
             load_settings()  # wrong ones need not wait for a server
-            with temporary_settings(_SETTINGS), _without_tracebacks():
+            with temporary_settings(_SETTINGS), _without_tracebacks(), api_failures_told():
                 return asyncio.run(run)
-    except FailedRun as error:
+    except (FailedRun, CrashedRun, CancelledRun, UnfinishedRun) as error:
         raise SystemExit(f"\n{error}") from None
     finally:
         run.close()
@@ -42,7 +43,7 @@ def run_in_shell(run: Coroutine[Any, Any, _Result]) -> _Result:
 
 @contextmanager
 def _without_tracebacks() -> Iterator[None]:
-    """On the terminal an error of ours is its message; the API has where it was raised."""
+    """On the terminal an error of ours, or of the API, is its message; the API has where it was raised."""
     setup_logging()
     consoles = [h for h in logging.getLogger().handlers if isinstance(h, PrefectConsoleHandler)]
     for console in consoles:
@@ -55,6 +56,7 @@ def _without_tracebacks() -> Iterator[None]:
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    if record.exc_info and isinstance(record.exc_info[1], EtlError):
+    error = record.exc_info[1] if record.exc_info else None
+    if error and (isinstance(error, EtlError) or api_failure(error)):
         record.exc_info = record.exc_text = None
     return True

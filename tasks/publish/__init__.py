@@ -13,6 +13,7 @@ from tasks.errors import ConfigurationError
 from tasks.lake import configured_lake
 from tasks.lake.fetches import count_outcomes
 from tasks.libraries import AZURE_IDENTITY, DASHBOARD, require
+from tasks.prefect_api.artifacts import keep_artifact
 from tasks.publish.dashboard import RunFigures
 from tasks.publish.page import write_page
 from tasks.publish.quality_summary import Judged, quality_markdown
@@ -51,7 +52,7 @@ async def publish_summary(figures: RunFigures, state: str, checks: Sequence[Chec
         codes_failed=counts.get("failed", 0),
     )
     text = markdown(complete, state, checks)
-    await acreate_markdown_artifact(text, key="run-summary", description=f"Prices of {figures.window}")
+    await keep_artifact(acreate_markdown_artifact(text, key="run-summary", description=f"Prices of {figures.window}"))
     return complete, text
 
 
@@ -79,7 +80,7 @@ async def publish_vendor_summary(files: Sequence[FileReport], inserted: int, upd
         lake = configured_lake()
         withdrawn = await asyncio.to_thread(name_withdrawn, lake, WITHDRAWN_VENDOR_VALUES, str(flow_run.id))
     text = vendor_markdown(files, inserted, updated, deleted, withdrawn)
-    await acreate_markdown_artifact(text, key="vendor-files", description=f"{len(files)} vendor files")
+    await keep_artifact(acreate_markdown_artifact(text, key="vendor-files", description=f"{len(files)} vendor files"))
     return text
 
 
@@ -110,5 +111,7 @@ async def refresh_semantic_model() -> str:
 async def publish_quality(window: Window, results: Sequence[Judged]) -> str:
     """Writes the checks of what is stored, with their trend, as an artifact. Returns its text."""
     text = quality_markdown(window, results)
-    await acreate_markdown_artifact(text, key="data-quality-trend", description=f"What is stored of {window}")
+    await keep_artifact(
+        acreate_markdown_artifact(text, key="data-quality-trend", description=f"What is stored of {window}")
+    )
     return text

@@ -15,6 +15,7 @@ from tasks.coverage.stored import wanted
 from tasks.datasets import FETCHES
 from tasks.lake import Lake, SnapshotRef, configured_lake
 from tasks.lake.fetches import MISSING, last_outcomes
+from tasks.prefect_api.artifacts import keep_artifact
 from tasks.quality import report, stored, trend
 from tasks.quality.checks import Check, Limits
 from tasks.quality.report import errors, refuse
@@ -35,11 +36,15 @@ async def check_prices(window: Window) -> list[Check]:
     for result in results:
         if not result.passed:
             get_run_logger().warning("%s %s: %s", result.severity, result.check, result.detail)
-    await acreate_table_artifact(
-        [asdict(result) for result in results], key="data-quality", description=f"Checks of the prices of {window}"
+    await keep_artifact(
+        acreate_table_artifact(
+            [asdict(result) for result in results], key="data-quality", description=f"Checks of the prices of {window}"
+        )
     )
     if missing := await asyncio.to_thread(_missing, lake, fetches):
-        await acreate_table_artifact(missing, key="codes-missing", description=f"Codes without an answer for {window}")
+        await keep_artifact(
+            acreate_table_artifact(missing, key="codes-missing", description=f"Codes without an answer for {window}")
+        )
     return results
 
 

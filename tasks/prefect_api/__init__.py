@@ -1,0 +1,1 @@
+"""Prefect's API, as flows and tasks depend on it: what it cannot take is told, and costs no data."""
