@@ -20,13 +20,13 @@ from prefect.artifacts import (
     aupdate_progress_artifact,
 )
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
 from pydantic import BaseModel
 
 from flows.starting.children import Child, run_children
+from flows.starting.resumable import resumable
 from tasks.codes import qualified
 from tasks.coverage.stored import Missing
-from tasks.errors import QuotaExhausted, TransientError
+from tasks.errors import TransientError
 from tasks.extract import begin_refetch, end_refetch, extract_prices, find_missing, plan_spans
 from tasks.extract.prices.backfill_pace import CatchUp, Pace, estimate_text
 from tasks.load import load_tables
@@ -52,6 +52,7 @@ class BackfillReport(BaseModel):
 
 
 @flow(name="backfill")
+@resumable
 async def backfill(
     first: date,
     last: date,
@@ -96,14 +97,11 @@ async def backfill(
     _note_missing(report, await find_missing(windows, codes, since))
     await _tell(report, span)
     if report.failed:
-        return Failed(name="Resumable", message=_failure(report))  # type: ignore[return-value]  # the run's state
-    try:
-        await _compare(span, windows)
-    except (QuotaExhausted, TransientError) as error:
-        return Failed(name="Resumable", message=str(error))  # type: ignore[return-value]
+        raise TransientError(_failure(report))
+    await _compare(span, windows)
     report.rows_loaded = await _publish()
     if report.missing:
-        return Failed(name="Resumable", message=_failure(report))  # type: ignore[return-value]
+        raise TransientError(_failure(report))
     if since:
         await end_refetch(refetched, since)
     return report

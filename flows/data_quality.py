@@ -17,6 +17,7 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel
 
 from flows.market_prices import run_window
+from flows.starting.resumable import resumable
 from flows.starting.scheduled import scheduled_window
 from tasks.choices import StoredDataset
 from tasks.errors import ContractError
@@ -35,6 +36,7 @@ class Report(BaseModel):
 
 
 @flow(name="data-quality")
+@resumable
 async def data_quality(
     window: Window | None = None,
     days: int = 28,

@@ -21,6 +21,7 @@ from prefect.blocks.system import Secret
 from prefect.runtime import flow_run
 from pydantic import SecretStr
 
+from flows.starting.resumable import resumable
 from tasks.choices import FileFormat
 from tasks.database import open_stream, url_of
 from tasks.database.types import read_types, typed
@@ -35,6 +36,7 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 @flow(name="export-table")
+@resumable
 async def export_table(
     name: str,
     query: str,

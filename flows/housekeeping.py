@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_table_artifact
 
+from flows.starting.resumable import resumable
 from tasks.errors import FatalError
 from tasks.lake import configured_lake
 from tasks.lake.retention.housekeeping import Kept, housekeep
@@ -24,6 +25,7 @@ from tasks.retention_period import DEFAULT_DAYS, retention_of
 
 
 @flow(name="housekeeping")
+@resumable
 async def housekeeping(retention_days: float = DEFAULT_DAYS) -> list[Kept]:
     """Removes snapshots that have not been current for so long, and what died runs left in lake and warehouse.
 

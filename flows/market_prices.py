@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 
 from prefect import flow
 from prefect.runtime import flow_run
-from prefect.states import Failed
 from pydantic import BaseModel
 
+from flows.starting.resumable import began, resumable
 from flows.starting.scheduled import scheduled_window
-from tasks.errors import ConfigurationError, QuotaExhausted, TransientError
+from tasks.errors import ConfigurationError
 from tasks.extract import extract_prices, plan_prices, plan_spans
 from tasks.extract.prices.plan import raise_if_down
 from tasks.load import LoadResult, RunRow, load_tables, record_run, require_warehouse
@@ -38,6 +38,7 @@ class Report(BaseModel):
 
 
 @flow(name="market-prices")
+@resumable
 async def market_prices(
     codes: list[str] | None = None,
     window: Window | None = None,
@@ -58,7 +59,7 @@ async def market_prices(
         publish: Off: only fetch, curate and check. Measures, warehouse and dashboard are left to whoever started it.
         since: What was fetched before does not count, and is fetched again. Empty: all counts, or with refetch nothing.
     """
-    started = datetime.now(UTC)
+    started = began()
     since = since or (started if refetch else None)
     if not (window or publish):
         raise ConfigurationError(
@@ -68,10 +69,7 @@ async def market_prices(
     window = run_window(flow_run.scheduled_start_time, codes, window, lag_days)
     if publish:
         await require_warehouse()
-    try:
-        asked_now = await extract_window(codes, window, shards, since=since, restated_too=publish)
-    except (QuotaExhausted, TransientError) as error:
-        return Failed(name="Resumable", message=str(error))  # type: ignore[return-value]  # it becomes the run's state
+    asked_now = await extract_window(codes, window, shards, since=since, restated_too=publish)
     rows = await curate_prices(window)
     if publish:
         await measure_prices()

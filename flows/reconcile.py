@@ -15,6 +15,7 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_markdown_artifact
 from pydantic import BaseModel
 
+from flows.starting.resumable import resumable
 from tasks.datasets import CATALOGUE, PRICES
 from tasks.lake import SnapshotRef, configured_lake
 from tasks.load import LoadResult, find_differences, reconcile_table, require_warehouse
@@ -48,6 +49,7 @@ class Report(BaseModel):
 
 
 @flow(name="reconcile")
+@resumable
 async def reconcile(
     tables: list[str] | None = None,
     plan_only: bool = False,  # noqa: FBT001, FBT002 - a field of the form in the UI

@@ -14,9 +14,9 @@ from typing import Literal
 
 from prefect import flow
 from prefect.runtime import flow_run
-from prefect.states import Failed
 from pydantic import BaseModel
 
+from flows.starting.resumable import resumable
 from tasks.errors import ContractError, FatalError, TransientError
 from tasks.extract import Layout, extract_vendor_file, find_vendor_files, put_away_vendor_file
 from tasks.isolation import Failure, attempted
@@ -37,6 +37,7 @@ class Report(BaseModel):
 
 
 @flow(name="vendor-file")
+@resumable
 async def vendor_file(
     files: list[str] | None = None, layout: Layout = _AS_THE_FILE_TELLS, dates_in_mean: int = 50
 ) -> Report:
@@ -57,7 +58,7 @@ async def vendor_file(
     if failed := [f"{r.file}: {r.reason}" for r in reports if r.outcome == "failed"]:
         raise ContractError(f"{len(failed)} of {len(reports)} files are in landing/failed. {' '.join(failed)}")
     if left := [f"{r.file}: {r.reason}" for r in reports if r.outcome == "left"]:
-        return Failed(name="Resumable", message=" ".join(left))  # type: ignore[return-value]  # it becomes the run's state
+        raise TransientError(" ".join(left))
     return Report(files=reports, summary=summary)
 
 

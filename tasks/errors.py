@@ -4,7 +4,7 @@ EtlError
 ├── TransientError            trying again may help; may carry retry_after
 └── FatalError                trying again cannot help
     ├── AuthenticationError   the source, store or service refused the credentials
-    ├── QuotaExhausted        keep what was fetched, resume after the reset
+    ├── QuotaExhausted        keep what was fetched, resume after the reset; may carry retry_after
     ├── ContractError         data or table does not match its contract
     └── ConfigurationError    a setting is missing or makes no sense
 
@@ -38,7 +38,12 @@ class AuthenticationError(FatalError):
 
 
 class QuotaExhausted(FatalError):  # noqa: N818 - it names a state of the account, and the design calls it so
-    """The account's quota is used up: what was fetched is kept, and the run can be resumed after the reset."""
+    """The account's quota is used up: what was fetched is kept, and the run can be resumed after the reset, which is in
+    `retry_after` seconds where that is known."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ContractError(FatalError):

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
         None, description="of that service principal; empty: this machine's identity"
     )
     time_zone: str = Field("America/New_York", description="by whose days it is told when what was fetched")
+    patience_hours: float = Field(
+        0.0, ge=0, le=720, description="how long a deployment's run that is Resumable goes on by itself, from its start"
+    )
 
     codes: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="instruments to fetch, separated by commas; empty: all of the exchange"
@@ -67,10 +70,7 @@ class Settings(BaseSettings):
         0.5, ge=0, le=1, description="the share of an exchange's codes that may lack a session before a check warns"
     )
     limit_codes_silent: float = Field(
-        0.1,
-        ge=0,
-        le=1,
-        description="the share of codes that may come without bars, though they trade, before a load stops",
+        0.1, ge=0, le=1, description="the share of codes that trade but may come without bars before a load stops"
     )
     limit_standstill: int = Field(
         20, ge=1, le=40, description="sessions that a close may stand still at no volume before a check warns"

@@ -117,6 +117,11 @@ def test_size_is_that_of_the_work(deployed: Deployed, name: str, slots: int) -> 
     assert found.wall_clock_limit == (43200 if slots > 1 else 14400)
 
 
+def test_a_run_that_is_resumable_goes_on_for_a_day(deployed: Deployed) -> None:
+    for deployment in deployed.values():
+        assert configuration(deployment, None).env["ETL_PATIENCE_HOURS"] == "24"
+
+
 def test_the_image_is_the_work_pool_s_unless_one_was_built(deployed: Deployed, prefect_api: str, docker: Path) -> None:
     assert configuration(deployed["nightly"], "of-the-pool:1").image == "of-the-pool:1"
     assert configuration(deployed["nightly"], None).image is None

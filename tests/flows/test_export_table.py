@@ -22,11 +22,12 @@ import psycopg
 import pytest
 from polars.testing import assert_frame_equal
 from prefect.blocks.system import Secret
+from prefect.exceptions import FailedRun
 from prefect.utilities.callables import parameter_schema
 
 from flows.commands.export_table import _parser
 from flows.export_table import export_table
-from tasks.errors import ConfigurationError, ContractError, EtlError, TransientError
+from tasks.errors import ConfigurationError, ContractError, EtlError
 from tasks.lake import open_lake
 from tasks.lake.exports import EXPORTS, Exported, read_export
 from tests.kills import kill_after
@@ -198,9 +199,10 @@ def test_an_export_that_fails_half_way_leaves_the_old_one(shop: Shop) -> None:
     """A connection that the server ends, and an error at a row far behind."""
     before = shop.export("big", numbers(shop, 150_000, "n"))
     last = "pg_terminate_backend(pg_backend_pid())" if shop.kind == "postgresql" else "json('no json')"
-    with pytest.raises(EtlError) as failure:
+    with pytest.raises((EtlError, FailedRun)) as failure:
         shop.export("big", numbers(shop, 200_000, f"CASE WHEN n = 180000 THEN {last} END"))
-    assert isinstance(failure.value, TransientError) == (shop.kind == "postgresql"), failure.value
+    resumable = isinstance(failure.value, FailedRun)
+    assert resumable == (shop.kind == "postgresql"), failure.value
     assert shop.lake.partitions(EXPORTS) == [before.snapshot]
     assert read_export(shop.lake, "big").collect().height == 150_000
     assert len(list(shop.lake.store.entries("published/exports/"))) == 2

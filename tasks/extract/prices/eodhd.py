@@ -4,7 +4,7 @@ import enum
 import logging
 import re
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from urllib.parse import quote
 
@@ -193,6 +193,12 @@ def read_codes(answer: Answer, token: str = "") -> list[str]:
     return codes
 
 
+def until_reset(now: datetime) -> timedelta:
+    """How long it is until the daily quota starts anew, at midnight GMT."""
+    midnight = datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+    return midnight - now
+
+
 def token_refused(reason: str) -> AuthenticationError:
     return AuthenticationError(
         f"The source refused the token with {reason}. Set ETL_SOURCE_TOKEN to one whose plan covers this endpoint and "
@@ -212,7 +218,8 @@ def _refuse_for_all(answer: Answer, token: str) -> None:
     if answer.status == 402:
         raise QuotaExhausted(
             "The source's daily quota is used up (402). What was fetched is kept. Run the same window again after "
-            "midnight GMT, when it starts anew."
+            "midnight GMT, when it starts anew.",
+            until_reset(datetime.now(UTC)).total_seconds(),
         )
     if 300 <= answer.status < 400:
         raise _moved(answer, token)

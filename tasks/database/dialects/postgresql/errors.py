@@ -101,7 +101,14 @@ _BY_TEXT = (
     ),
     _LOST,
     _Meaning(
-        ("failed:", "could not connect", "timeout", "Failed to connect", "the database system is"),
+        (
+            "failed:",
+            "could not connect",
+            "timeout",
+            "Failed to connect",
+            "the database system is",
+            "not currently accepting connections",
+        ),
         TransientError,
         "{place} could not be reached ({text}). Check that the server runs and its firewall lets this machine in, "
         "and try again.",
