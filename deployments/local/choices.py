@@ -23,13 +23,15 @@ def kept_choices(api: str, memory: Path) -> Iterator[list[str]]:
     kept: list[str] = []
     with httpx.Client(base_url=api, timeout=60) as client:
         before = _read(client)
-        yield kept
-        after = _read(client)
+        try:
+            yield kept
+        finally:  # of a deploying that failed, some are deployed
+            after = _read(client)
+            for identity, chosen in before.items():
+                if identity in after and chosen != after[identity] and chosen != deployed.get(identity):
+                    _restore(client, identity, chosen, deployed.get(identity, {}))
+                    kept.append(identity)
         memory.write_text(json.dumps(after), encoding="utf-8", newline="\n")
-        for identity, chosen in before.items():
-            if identity in after and chosen != after[identity] and chosen != deployed.get(identity):
-                _restore(client, identity, chosen, deployed.get(identity, {}))
-                kept.append(identity)
 
 
 def _read(client: httpx.Client) -> dict[str, Choices]:

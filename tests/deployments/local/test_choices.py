@@ -1,6 +1,7 @@
 """What was set in Prefect's UI and what `prefect deploy` makes of it, on a real server."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +52,20 @@ def test_a_restart_keeps_what_was_set_in_the_ui(api: httpx.Client, tmp_path: Pat
         assert crons(deployed(api)["nightly"]) == {("30 2 * * *", False)}
         assert deployed(api)["daily"]["parameters"] == {"lag_days": 5}
         assert crons(deployed(api)["weekly"]) == crons(weekly)
+
+
+def test_a_deploying_that_fails_keeps_it_too(api: httpx.Client, tmp_path: Path) -> None:
+    """Half of it was done, so this is kept now, and at the start that succeeds."""
+    server = str(api.base_url).rstrip("/")
+    with kept_choices(server, tmp_path / "deployed.json"):
+        deploy("--name", "daily", api=server)
+    daily = deployed(api)["daily"]["id"]
+    api.patch(f"/deployments/{daily}", json={"parameters": {"lag_days": 5}}).raise_for_status()
+    with suppress(KeyboardInterrupt), kept_choices(server, tmp_path / "deployed.json"):
+        deploy("--name", "daily", api=server)
+        raise KeyboardInterrupt
+    assert deployed(api)["daily"]["parameters"] == {"lag_days": 5}
+    with kept_choices(server, tmp_path / "deployed.json") as kept:
+        deploy("--name", "daily", api=server)
+    assert kept == [daily]
+    assert deployed(api)["daily"]["parameters"] == {"lag_days": 5}
