@@ -41,7 +41,9 @@ def resumable(flow: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, Corou
 def began() -> datetime:
     """When the present run began (UTC), in whichever attempt; never later than this machine's clock has it."""
     now = datetime.now(UTC)  # by which answers are dated: one that is behind has fetched nothing too early
-    return min(_this_run().start_time or now, now)
+    start = _this_run().start_time
+    # Prefect's is no plain datetime: it warns of what it does in other ways.
+    return min(datetime.fromtimestamp(start.timestamp(), UTC), now) if start else now
 
 
 def next_attempt(

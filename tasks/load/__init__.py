@@ -1,14 +1,14 @@
 """The Prefect tasks that move what changed into the SQL warehouse."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prefect import get_run_logger, task
 from prefect.runtime import flow_run
 
 from tasks.database.dialects.failure import LockedError
 from tasks.datasets import CATALOGUE, Dataset
-from tasks.errors import ConfigurationError, FatalError, TransientError
+from tasks.errors import ConfigurationError, ContractError, FatalError, TransientError
 from tasks.isolation import Failure, attempted
 from tasks.lake import configured_lake
 from tasks.load.changes import changes
@@ -45,15 +45,21 @@ async def load_table(table: str) -> LoadResult:
 
 async def load_tables(tables: Sequence[str]) -> LoadResult:
     """Each of them, whatever becomes of the others. Raises what went wrong when all were tried."""
-    results = {table: await attempted(load_table(table)) for table in tables}
-    failed = {table: result.error for table, result in results.items() if isinstance(result, Failure)}
-    if len(failed) == 1:
-        raise next(iter(failed.values()))
+    loaded, failed = LoadResult(), dict[str, Failure]()
+    for table in tables:
+        try:
+            result = await attempted(load_table(table))
+        except FatalError as error:
+            if not failed:  # else it may come of what went wrong before
+                raise
+            result = Failure(error)
+        if isinstance(result, Failure):
+            failed[table] = result
+        else:
+            loaded += result
     if failed:
-        told = " ".join(f"{table}: {Failure(error).reason}" for table, error in failed.items())
-        kind = TransientError if all(isinstance(e, TransientError) for e in failed.values()) else FatalError
-        raise kind(f"{len(failed)} of {len(tables)} tables were not loaded. {told}")
-    return sum((result for result in results.values() if isinstance(result, LoadResult)), start=LoadResult())
+        raise _of_all(failed, len(tables))
+    return loaded
 
 
 @task(task_run_name="load_dataset {dataset.name}")
@@ -148,3 +154,15 @@ def _dataset(table: str) -> Dataset:
             return dataset
     known = ", ".join(d.table for d in CATALOGUE if d.table)
     raise ConfigurationError(f"No dataset becomes the table {table}. Those that do: {known}.")
+
+
+def _of_all(failed: Mapping[str, Failure], tables: int) -> BaseException:
+    """Of several, an error of the kind of the first; it is worth trying again where that is so of all."""
+    errors = [failure.error for failure in failed.values()]
+    if len(errors) == 1:
+        return errors[0]
+    told = " ".join(f"{table}: {failure.reason}" for table, failure in failed.items())
+    message = f"{len(failed)} of {tables} tables were not loaded. {told}"
+    if all(isinstance(error, TransientError) for error in errors):
+        return TransientError(message)
+    return ContractError(message) if isinstance(errors[0], ContractError) else FatalError(message)

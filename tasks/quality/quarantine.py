@@ -6,6 +6,7 @@ import polars as pl
 
 from tasks.datasets import CURATED_WINDOWS, PRICES, QUARANTINED_PRICES
 from tasks.lake import Lake, SnapshotRef
+from tasks.lake.retention.read_leases import read_lease
 from tasks.quality.checks import Check, Severity
 from tasks.window import Window
 
@@ -15,7 +16,8 @@ _NAMED = 5  # reasons at most in a detail
 def quarantine(lake: Lake, windows: Sequence[Window]) -> Check:
     """The share of the bars received for these windows that is in `quarantine/prices`, against `PRICES.limits`."""
     notes = [s for s in (lake.current(CURATED_WINDOWS, f"window={window}") for window in windows) if s]
-    received, bad = lake.read(CURATED_WINDOWS, notes).select(pl.sum("received", "quarantined")).collect().row(0)
+    with read_lease(lake, CURATED_WINDOWS, notes) as rows:
+        received, bad = rows.select(pl.sum("received", "quarantined")).collect().row(0)
     beyond = PRICES.limits.judge(bad, received)
     share = bad / received if received else 0.0
     severity: Severity = "error" if beyond == "failure" else "warning"
@@ -32,6 +34,7 @@ def curated_within(lake: Lake, window: Window) -> list[Window]:
 
 
 def _why(lake: Lake, found: Sequence[SnapshotRef]) -> str:
-    reasons = lake.read(QUARANTINED_PRICES, found).group_by("reasons").agg(pl.len(), pl.col("code").first())
-    most = reasons.sort("len", "reasons", descending=[True, False]).head(_NAMED).collect()
+    with read_lease(lake, QUARANTINED_PRICES, found) as rows:
+        reasons = rows.group_by("reasons").agg(pl.len(), pl.col("code").first())
+        most = reasons.sort("len", "reasons", descending=[True, False]).head(_NAMED).collect()
     return "".join(f"; {count}: {reason} ({code}, ...)" for reason, count, code in most.rows())

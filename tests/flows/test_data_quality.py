@@ -89,7 +89,7 @@ def test_a_sound_lake_passes_and_nothing_else_is_touched(house: House) -> None:
     assert [path for path in after if path not in files] == [
         path for path in after if path.startswith("published/quality_results/")
     ]
-    assert house.table("quality_results").height == len(report.results) == 18
+    assert house.table("quality_results").height == len(report.results) == 19
     stored = {r.dataset: r.value for r in report.results if r.check == "rows"}
     within = house.table("prices").filter(pl.col("date").is_between(pl.lit("2024-02-01"), pl.lit("2024-05-31")))
     assert stored["prices"] == within.height > 4_000
@@ -151,7 +151,7 @@ def test_the_trend_has_what_the_last_runs_found(house: House) -> None:
     assert artifact
     assert artifact.data == report.summary
     kept = lake.read(QUALITY_RESULTS, lake.partitions(QUALITY_RESULTS)).collect()
-    assert kept.group_by("run").len()["len"].to_list() == [18, 18, 18]
+    assert kept.group_by("run").len()["len"].to_list() == [19, 19, 19]
     assert kept.height == house.table("quality_results").height
 
 

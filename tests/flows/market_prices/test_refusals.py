@@ -127,7 +127,7 @@ def test_failed_checks_stop_the_load(house: House, served: Served) -> None:
     with pytest.raises(ContractError, match=r"were not loaded, for these checks failed: completeness"):
         house.run(["NOSUCH.US", "NEITHER.US"])
     assert house.table("etl_runs")["state"].to_list() == ["checks failed, not loaded"]
-    assert house.table("data_quality").height == 10
+    assert house.table("data_quality").height == 11
 
 
 @contextmanager
