@@ -79,9 +79,11 @@ class Shop:
         with open_stream(SecretStr(self.url), rows_per_frame) as stream:
             yield stream
 
-    def extracted(self, lake: Lake, query: Query = QUERY, rows_per_frame: int = 50_000) -> QueryExtracted:
+    def extracted(
+        self, lake: Lake, query: Query = QUERY, rows_per_frame: int = 50_000, into: Dataset = RAW_ORDERS
+    ) -> QueryExtracted:
         with self.stream(rows_per_frame) as stream:
-            return extract(lake, stream, RAW_ORDERS, query, run="run", fetched_at=datetime.now(UTC))
+            return extract(lake, stream, into, query, run="run", fetched_at=datetime.now(UTC))
 
 
 def received(lake: Lake) -> list[Order]:

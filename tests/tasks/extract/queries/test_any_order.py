@@ -2,6 +2,7 @@
 
 import secrets
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tasks.datasets import QuarantineLimits
 from tasks.lake import open_lake
 from tests.servers.postgres import postgres
-from tests.tasks.extract.queries.orders import QUERY, START, Shop, received, rejected
+from tests.tasks.extract.queries.orders import QUERY, RAW_ORDERS, START, Shop, received, rejected
 from tests.tasks.extract.queries.test_query import shop
 
 __all__ = ["postgres", "shop"]
 
 LAG = timedelta(hours=2)
+FEW_ROWS = replace(RAW_ORDERS, limits=QuarantineLimits(warning=1.0, failure=1.0))  # of which all may be bad
 AHEAD = 180 * 365 * 24  # hours
 ZONES = (UTC, timezone(timedelta(hours=14)), timezone(-timedelta(hours=11, minutes=30)))
 FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M")
@@ -55,7 +58,7 @@ def test_with_a_key_the_last_of_each_row_is_that_of_the_table(shop: Shop, tmp_pa
     clock = 0
     for step in [*history, 2]:
         if isinstance(step, int):
-            shop.extracted(lake, query, rows_per_frame=step)
+            shop.extracted(lake, query, step, FEW_ROWS)
             continue
         number, passed, late, amount, zone, form = step
         clock += passed
@@ -84,7 +87,7 @@ def test_without_a_key_there_are_as_many_of_each_as_in_the_table(
     clock = 0
     for number, step in enumerate([*history, 2]):
         if isinstance(step, int):
-            shop.extracted(lake, query, rows_per_frame=step)
+            shop.extracted(lake, query, step, FEW_ROWS)
             continue
         _, passed, late, amount, zone, form = step
         clock += passed // 15
