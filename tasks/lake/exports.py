@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from tasks.choices import FileFormat
 from tasks.datasets import Dataset
 from tasks.errors import ConfigurationError, ContractError
+from tasks.lake import parquet
 from tasks.lake.encoding import Written, encoding
 from tasks.lake.lake import Lake, LostRaceError
 from tasks.lake.parquet import fingerprint
@@ -108,12 +109,7 @@ def read_export(lake: Lake, name: str) -> pl.LazyFrame:
     if current is None:
         there = ", ".join(s.partition for s in lake.partitions(EXPORTS)) or "none"
         raise ConfigurationError(f"There is no Parquet export {name}. Those that are there: {there}.")
-    return pl.scan_parquet(
-        [lake.store.url(path) for path in current.files],
-        storage_options=lake.store.storage_options,
-        credential_provider=lake.store.credential_provider,
-        glob=False,
-    )
+    return parquet.scan(lake.store, current.files)
 
 
 def _write(frames: Iterable[pl.DataFrame], file_format: FileFormat, written: Written) -> tuple[pl.Schema, int]:

@@ -5,17 +5,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
+from itertools import groupby
 
 import polars as pl
 
 from tasks.datasets import Dataset
-from tasks.errors import ConfigurationError, ContractError, TransientError
+from tasks.errors import ConfigurationError, TransientError
 from tasks.files import local_path
 from tasks.isolation import Failure, attempt
-from tasks.lake import parquet
+from tasks.lake import columns, parquet
 from tasks.lake.azure.credentials import LakeCredentials
 from tasks.lake.damage import gone_files, told
 from tasks.lake.local.store import LocalStore
+from tasks.lake.parquet import fingerprint
 from tasks.lake.snapshots.names import check_portable
 from tasks.lake.snapshots.pointer import CURRENT, new_snapshot, read_pointer, swap_pointer
 from tasks.lake.snapshots.reference import SnapshotRef
@@ -32,10 +34,14 @@ class LostRaceError(TransientError):
 
 @dataclass(frozen=True)
 class Change:
-    """What an update makes of a partition: its new rows, sorted, and the ids of the snapshots they were made from."""
+    """What an update makes of a partition: its new rows, sorted, and the ids of the snapshots they were made from.
+
+    `merged`: rows of the current snapshot are among them, which keep, by the dataset's key, the columns that newer code
+    has given them and the dataset does not know."""
 
     frames: Iterable[pl.DataFrame]
     inputs: tuple[str, ...]
+    merged: bool = False
 
 
 def open_lake(url: str, credentials: LakeCredentials | None = None) -> "Lake":
@@ -100,25 +106,30 @@ class Lake:
         """The files of a snapshot that need not be the current one: empty where it is gone."""
         return [e.path for e in self.store.entries(f"{_home(dataset)}/{partition}/{snapshot}/")]
 
-    def scan(self, dataset: Dataset, files: Iterable[str]) -> pl.LazyFrame:
-        """The rows of these files (of `SnapshotRef.files`, `find`), lazily, in the columns of the dataset.
+    def scan(self, dataset: Dataset, files: Iterable[str], stored: pl.Schema | None = None) -> pl.LazyFrame:
+        """The rows of these files (of `SnapshotRef.files`), lazily, in the columns of the dataset.
 
-        Columns that the dataset has got since a file was written are null in its rows."""
-        urls = [self.store.url(path) for path in files]
-        if not urls:
-            return pl.LazyFrame(schema=dataset.polars_schema)
-        return pl.scan_parquet(
-            urls,
-            schema=dataset.polars_schema,
-            missing_columns="insert",
-            storage_options=self.store.storage_options,
-            credential_provider=self.store.credential_provider,
-            glob=False,
-        )
+        `stored` are the columns that all of the files have, where these are not the dataset's. Raises ContractError
+        where the dataset cannot read those, and when rows are collected that its types cannot hold."""
+        paths = list(files)
+        wanted = dataset.polars_schema
+        if not paths:
+            return pl.LazyFrame(schema=wanted)
+        rows = parquet.scan(self.store, paths, stored or wanted)
+        return columns.conformed(rows, stored, dataset, paths[0]) if stored and stored != wanted else rows
 
     def read(self, dataset: Dataset, snapshots: Iterable[SnapshotRef]) -> pl.LazyFrame:
-        """The rows of these snapshots, lazily."""
-        return self.scan(dataset, (file for snapshot in snapshots for file in snapshot.files))
+        """The rows of these snapshots, lazily, in the columns of the dataset, whatever columns it had when they were
+        written: what is not in a file is null, what the dataset does not know is left out. Errors are those of `scan`.
+        """
+        known = fingerprint(dataset.polars_schema)
+        parts = []
+        for found, some in groupby(snapshots, lambda s: s.fingerprint):
+            files = [file for snapshot in some for file in snapshot.files]
+            # Only of files that are told to have other columns the schema is asked for: once, for it is a request.
+            stored = parquet.scan(self.store, files[:1]).collect_schema() if files and found != known else None
+            parts.append(self.scan(dataset, files, stored))
+        return pl.concat(parts) if len(parts) > 1 else parts[0] if parts else self.scan(dataset, [])
 
     def update(
         self,
@@ -173,8 +184,9 @@ class Lake:
         files: list[str] = []
         span = _Span(dataset.period)
         rows = 0
+        frames, schema = self._frames(dataset, change, after)
         try:
-            for frame in parquet.batches(_checked(dataset, change.frames), self._rows_per_file):
+            for frame in parquet.batches(frames, self._rows_per_file):
                 path = f"{_home(dataset)}/{partition}/{snapshot}/part-{len(files):05d}.parquet"
                 with self.store.create(path) as file:
                     parquet.write(frame, file)
@@ -195,7 +207,7 @@ class Lake:
             files=tuple(files),
             rows=rows,
             bytes=sum(sizes.values()),
-            fingerprint=parquet.fingerprint(dataset.polars_schema),
+            fingerprint=fingerprint(schema),
             first=span.first,
             last=span.last,
             run=run,
@@ -204,6 +216,17 @@ class Lake:
             ancestors=ancestors,
             from_the_first=from_the_first,
         )
+
+    def _frames(
+        self, dataset: Dataset, change: Change, after: SnapshotRef | None
+    ) -> tuple[Iterator[pl.DataFrame], pl.Schema]:
+        """The rows to write, and their columns: those of the dataset, and what merged rows keep."""
+        known = dataset.polars_schema
+        frames = columns.checked(dataset, change.frames)
+        if not (after and after.files and change.merged and dataset.key) or after.fingerprint == fingerprint(known):
+            return frames, known
+        unknown = columns.unknown(parquet.scan(self.store, after.files), self.read(dataset, [after]), dataset)
+        return columns.widened(frames, unknown, dataset.key), pl.Schema(dict(known) | dict(unknown.schema))
 
 
 @dataclass
@@ -220,24 +243,6 @@ class _Span:
         low, high = frame.select(pl.min(self.column).alias("low"), pl.max(self.column).alias("high")).row(0)
         self.first = low if self.first is None else min(self.first, low)
         self.last = high if self.last is None else max(self.last, high)
-
-
-def _checked(dataset: Dataset, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    wanted = dataset.polars_schema
-    for frame in frames:
-        if frame.schema != wanted:
-            raise ContractError(
-                f"Rows for {_home(dataset)} do not have its columns: {_difference(frame.schema, wanted)}. Change the "
-                "rows, or the dataset in tasks/datasets.py."
-            )
-        yield frame
-
-
-def _difference(found: pl.Schema, wanted: pl.Schema) -> str:
-    told = [f"{name} is missing" for name in wanted if name not in found]
-    told += [f"{name} is not one of them" for name in found if name not in wanted]
-    told += [f"{n} is {found[n]}, not {dtype}" for n, dtype in wanted.items() if n in found and found[n] != dtype]
-    return ", ".join(told) or f"their order is {', '.join(found)}"
 
 
 def _home(dataset: Dataset) -> str:

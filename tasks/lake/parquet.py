@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 import polars as pl
 
+from tasks.lake.store import Store
+
 ROWS_PER_FILE = 2_000_000
 ROWS_PER_GROUP = 250_000  # small enough that a scan of recent dates skips most of a file
 
@@ -41,6 +43,17 @@ def write(frame: pl.DataFrame, file: BinaryIO) -> None:
         if found := re.search(r"os error (\d+)", str(error)):
             raise _system_error(int(found[1])) from error
         raise
+
+
+def scan(store: Store, files: Iterable[str], schema: pl.Schema | None = None) -> pl.LazyFrame:
+    """The rows of files of a store, which all have the columns of this schema, or those of the first one."""
+    return pl.scan_parquet(
+        [store.url(path) for path in files],
+        schema=schema,
+        storage_options=store.storage_options,
+        credential_provider=store.credential_provider,
+        glob=False,
+    )
 
 
 def _system_error(number: int) -> OSError:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 import polars as pl
 
 from tasks.datasets import Dataset
+from tasks.errors import ContractError
 from tasks.lake import Lake, SnapshotRef
 from tasks.lake.retention.read_leases import RemovedError, read_lease
 from tasks.load.request import NOTHING, Part
@@ -64,12 +65,14 @@ def _gone(dataset: Dataset, partition: str, base: str) -> Part:
 
 
 def _before(lake: Lake, dataset: Dataset, snapshot: SnapshotRef, base: str) -> pl.DataFrame | None:
-    """The rows that the warehouse has, None where their snapshot is gone: it was superseded, and may go at any time."""
+    """The rows that the warehouse has. None where their snapshot is gone, for it was superseded and may go at any time,
+    or cannot be read by the contract that the current one was made by."""
     files = tuple(lake.find(dataset, snapshot.partition, base))
     if not files:
         return None
+    older = snapshot.model_copy(update={"snapshot": base, "files": files, "fingerprint": ""})  # its columns are unknown
     try:
-        with read_lease(lake, dataset, [snapshot.model_copy(update={"snapshot": base, "files": files})]) as rows:
+        with read_lease(lake, dataset, [older]) as rows:
             return rows.select(list(dataset.table_columns)).collect()
-    except RemovedError:
+    except (ContractError, RemovedError):
         return None

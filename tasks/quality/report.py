@@ -55,6 +55,6 @@ def _publish(lake: Lake, window: Window, results: Sequence[Check], run: str) -> 
         stored = lake.read(DATA_QUALITY, [current] if current else []).collect()
         others = stored.join(rows, on=["window_first", "window_last", "dataset"], how="anti")
         wanted = pl.concat([others, rows]).sort(*DATA_QUALITY.sort, "window_first")
-        return None if wanted.equals(stored) else Change([wanted], inputs=())
+        return None if wanted.equals(stored) else Change([wanted], inputs=(), merged=True)
 
     lake.update(DATA_QUALITY, DATA_QUALITY.partition(window.last.year), change, run)

@@ -39,7 +39,7 @@ def keep_results(lake: Lake, window: Window, found: Mapping[str, Sequence[Check]
 
     def change(current: SnapshotRef | None) -> Change:
         stored = lake.read(QUALITY_RESULTS, [current] if current else []).filter(pl.col("run") != run).collect()
-        return Change([pl.concat([stored, rows]).sort(QUALITY_RESULTS.sort)], inputs=())
+        return Change([pl.concat([stored, rows]).sort(QUALITY_RESULTS.sort)], inputs=(), merged=True)
 
     lake.update(QUALITY_RESULTS, QUALITY_RESULTS.partition(now.year), change, run)
 

@@ -88,7 +88,7 @@ def merge_partition(
         merged = pl.concat([kept, *(frame.select(stored.columns) for frame in (added, later))])
         if merged.height != stored.height + added.height - gone.height:
             raise ContractError(f"Rows of {partition} were lost or made while merging. This is a fault of the program.")
-        return Change([merged.sort(dataset.sort)], inputs=())
+        return Change([merged.sort(dataset.sort)], inputs=(), merged=True)
 
     lake.update(dataset, partition, change, run)
     return figures

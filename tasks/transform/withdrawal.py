@@ -62,7 +62,7 @@ def keep_withdrawn(lake: Lake, dataset: Dataset, partition: str, gone: pl.DataFr
         rows = gone.with_columns(run=pl.lit(run)).select(dataset.withdrawn.polars_schema.names())
         before = lake.read(dataset.withdrawn, [current] if current else []).collect()
         kept = before.join(rows, on=dataset.key, how="anti")
-        return Change([pl.concat([kept, rows]).sort(dataset.sort)], inputs=())
+        return Change([pl.concat([kept, rows]).sort(dataset.sort)], inputs=(), merged=True)
 
     lake.update(dataset.withdrawn, partition, change, run)
 

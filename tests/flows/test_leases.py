@@ -47,10 +47,10 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     """Sees each read, which happens all the same."""
     seen, scan = Watch(), Lake.scan
 
-    def watched(lake: Lake, dataset: Dataset, files: Iterable[str]) -> pl.LazyFrame:
+    def watched(lake: Lake, dataset: Dataset, files: Iterable[str], stored: pl.Schema | None = None) -> pl.LazyFrame:
         listed = list(files)
         seen.see(lake, dataset, listed)
-        return scan(lake, dataset, listed)
+        return scan(lake, dataset, listed, stored)
 
     monkeypatch.setattr(Lake, "scan", watched)
     return seen

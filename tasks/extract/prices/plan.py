@@ -158,6 +158,6 @@ def _replace(
         kept = lake.read(dataset, [current] if current else []).filter(others).collect()
         if current and rows.is_empty() and kept.height == current.rows:
             return None
-        return Change([kept, rows], inputs=())
+        return Change([kept, rows], inputs=(), merged=True)
 
     return lake.update(dataset, partition, change, run)

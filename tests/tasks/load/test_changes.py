@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import dataframely as dy
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -13,11 +14,14 @@ from tasks.datasets import Dataset
 from tasks.lake import Change, Lake, SnapshotRef, open_lake
 from tasks.load.changes import changes
 from tasks.load.request import NOTHING, Part
-from tests.tasks.warehouses.examples import QUOTES, Quotes, keys, quotes
+from tests.tasks.warehouses.examples import QUOTES, Quotes, QuotesWithNote, dataset, keys, quotes
 
 # Its `volume` is not in the table.
 IN_LAKE = Dataset("quotes", "published", Quotes, sort=("day",), period="day", table="quotes", only_in_lake=("volume",))
+NOTED = dataset(QuotesWithNote)
 
+
+IN_TEXTS = dataset(type("QuotesInTexts", (Quotes,), {"volume": dy.String(nullable=True)}))
 HAD = quotes(("A", 1, 1.0, 10), ("A", 2, 2.0, None), ("B", 1, 3.0, 30))
 
 
@@ -83,6 +87,25 @@ def test_a_missing_older_snapshot_gives_all_rows(lake):
     assert part.base == before.snapshot
     assert rows_of(part.changed) == quotes(("A", 1, 1.0, 10), ("B", 1, 3.5, 30)).rows()
     assert part.deleted.is_empty()
+
+
+def test_a_new_column_changes_the_rows_that_have_it(lake):
+    before = publish(lake, HAD)
+    with_note = HAD.with_columns(note=pl.Series(["new", None, None], dtype=pl.String))
+    lake.update(NOTED, "p", lambda _: Change([with_note], ()), "test")
+    (part,) = parts(lake, before, of=NOTED)
+    assert rows_of(part.changed) == with_note.head(1).rows()
+    assert part.deleted.is_empty()
+
+
+def test_an_older_snapshot_that_the_contract_cannot_read_gives_all_rows(lake):
+    texts = HAD.with_columns(pl.col("volume").cast(pl.String))
+    before = lake.update(IN_TEXTS, "p", lambda _: Change([texts], ()), "test")
+    assert before is not None
+    publish(lake, HAD)
+    (part,) = parts(lake, before)
+    assert_frame_equal(part.changed.lazy().collect(), HAD)
+    assert (part.whole, part.base) == (True, before.snapshot)
 
 
 def test_columns_that_are_only_in_the_lake_do_not_count(lake):
