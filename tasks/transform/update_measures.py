@@ -1,6 +1,7 @@
 """Keeps `published/price_measures` up to date with `curated/prices`.
 
-Like make: a partition of measures is stale when the snapshots it was made from are not the current ones any more."""
+Like make: a partition of measures is stale when the snapshots it was made from are not the current ones any more, or
+when it was made by another definition: by other formulas, or for another contract."""
 
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
@@ -10,6 +11,8 @@ import polars as pl
 from tasks.datasets import PRICE_MEASURES, PRICES
 from tasks.lake import Change, Lake, SnapshotRef
 from tasks.lake.retention.read_leases import read_lease
+from tasks.transform import weekly_measures
+from tasks.transform.derived import definition, is_stored
 from tasks.transform.weekly_measures import WEEKS_IN_RANGE, measures, weekly
 
 
@@ -17,6 +20,7 @@ def update_measures(lake: Lake, run: str) -> list[SnapshotRef]:
     """Computes the stale partitions anew. Returns those of which the rows changed."""
     made = {s.partition: s.inputs for s in lake.partitions(PRICE_MEASURES)}
     prices = {s.partition: s for s in lake.partitions(PRICES)}
+    made_by = definition(PRICE_MEASURES, weekly_measures)
     changed = []
     measured = {PRICE_MEASURES.place(partition) for partition in made}
     for shard in sorted({_shard(s) for s in prices.values()}):
@@ -24,8 +28,8 @@ def update_measures(lake: Lake, run: str) -> list[SnapshotRef]:
         # Also those of which all prices were withdrawn.
         for year in sorted({*years, *(place[0] for place in measured if place and place[0] and place[1] == shard)}):
             sources = _sources(prices.get, year, shard)
-            if made.get(PRICE_MEASURES.partition(year, shard)) != tuple(s.snapshot for s in sources):
-                changed += _refresh(lake, year, shard, run)
+            if made.get(PRICE_MEASURES.partition(year, shard)) != _inputs(made_by, sources):
+                changed += _refresh(lake, year, shard, made_by, run)
     return changed
 
 
@@ -38,19 +42,23 @@ def _years(snapshots: Sequence[SnapshotRef]) -> set[int]:
     return {_monday(day).year for s in snapshots for day in (s.first, s.last) if day}
 
 
-def _refresh(lake: Lake, year: int, shard: int, run: str) -> list[SnapshotRef]:
+def _inputs(made_by: str, sources: Sequence[SnapshotRef]) -> tuple[str, ...]:
+    return (made_by, *(s.snapshot for s in sources))
+
+
+def _refresh(lake: Lake, year: int, shard: int, made_by: str, run: str) -> list[SnapshotRef]:
     partition = PRICE_MEASURES.partition(year, shard)
     before = lake.current(PRICE_MEASURES, partition)
 
     def change(current: SnapshotRef | None) -> Change | None:
         # Looked up when `current` is known, so that a slow run does not put old measures in the place of newer ones.
         sources = _sources(lambda partition: lake.current(PRICES, partition), year, shard)
-        inputs = tuple(s.snapshot for s in sources)
+        inputs = _inputs(made_by, sources)
         if current and current.inputs == inputs:
             return None
         with read_lease(lake, PRICES, sources):
             rows = _of_year(lake, year, sources)
-        if current and lake.read(PRICE_MEASURES, [current]).collect().equals(rows):
+        if current and is_stored(lake, PRICE_MEASURES, current, rows):
             lake.confirm(current, inputs)
             return None
         return Change([rows], inputs)

@@ -1,7 +1,7 @@
 """Keeps `published/vendor_measures` up to date with `curated/vendor_values`.
 
 A partition of measures is stale when the snapshots that it was made from are not the current ones any more, or when it
-was made with another number of dates."""
+was made with another number of dates, by other formulas, or for another contract."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,6 +11,8 @@ from tasks.datasets import VENDOR_MEASURES, VENDOR_VALUES
 from tasks.errors import ConfigurationError
 from tasks.lake import Change, Lake, LostRaceError, SnapshotRef
 from tasks.lake.retention.read_leases import read_lease
+from tasks.transform import reshape
+from tasks.transform.derived import definition, is_stored
 from tasks.transform.reshape import trailing_mean
 
 
@@ -52,7 +54,8 @@ def _shards(lake: Lake) -> Iterator[tuple[_Made, list[SnapshotRef]]]:
 def _measure_shard(lake: Lake, made: _Made, years: Sequence[SnapshotRef], n: int, run: str) -> list[SnapshotRef]:
     """One year after the other, each with what it needs of those before it."""
     changed: list[SnapshotRef] = []
-    wanted = [(f"dates={n}", *(s.snapshot for s in years[: i + 1])) for i in range(len(years))]
+    made_by = (definition(VENDOR_MEASURES, reshape), f"dates={n}")
+    wanted = [(*made_by, *(s.snapshot for s in years[: i + 1])) for i in range(len(years))]
     before = [made.get(s.partition) for s in years]
     stale = [i for i, current in enumerate(before) if current is None or current.inputs != wanted[i]]
     needed = years[: max(stale, default=-1) + 1]
@@ -73,7 +76,7 @@ def _refresh(
     def change(current: SnapshotRef | None) -> Change | None:
         if current != before:
             raise _OvertakenError
-        if current and lake.read(VENDOR_MEASURES, [current]).collect().equals(*measured.frames):
+        if current and is_stored(lake, VENDOR_MEASURES, current, *measured.frames):
             lake.confirm(current, measured.inputs)
             return None
         return measured

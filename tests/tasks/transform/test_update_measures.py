@@ -1,15 +1,17 @@
 """`published/price_measures` follows `curated/prices`, partition by partition, in a real lake."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import dataframely as dy
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from tasks.datasets import PRICE_MEASURES, PRICES
 from tasks.extract.sample_market import SimulatedMarket
-from tasks.lake import Lake, open_lake
+from tasks.lake import Change, Lake, open_lake
 from tasks.transform.update_measures import update_measures
 from tasks.transform.weekly_measures import measures, weekly
 from tasks.window import Window
@@ -135,7 +137,7 @@ def test_prices_that_change_no_measure_make_no_new_snapshot(lake):
     assert update_measures(lake, "again") == []
     (after,) = lake.partitions(PRICE_MEASURES)
     assert (after.snapshot, after.run) == (before[0].snapshot, "test")
-    assert set(after.inputs) == snapshots(lake, PRICES) != set(before[0].inputs)
+    assert set(after.inputs[1:]) == snapshots(lake, PRICES) != set(before[0].inputs[1:])
 
 
 def test_new_days_change_the_last_weeks_only(lake):
@@ -152,3 +154,38 @@ def test_new_days_change_the_last_weeks_only(lake):
 
 def test_of_an_empty_lake_there_are_none(lake):
     assert update_measures(lake, "test") == []
+
+
+def test_what_another_definition_made_is_computed_anew(lake):
+    receive_market(lake, Window(first=date(2023, 6, 1), last=date(2024, 2, 1)))
+    update_measures(lake, "test")
+    expected, before = stored(lake), partitions(lake)
+    one, other = sorted(lake.partitions(PRICE_MEASURES), key=lambda s: s.partition)[:2]
+    inputs = ("definition=of another formula", *one.inputs[1:])
+    wrong = lake.read(PRICE_MEASURES, [one]).with_columns(return_1w=1.0).collect()
+    lake.update(PRICE_MEASURES, one.partition, lambda _: Change([wrong], inputs), "older code")
+    lake.confirm(other, ("definition=in other words", *other.inputs[1:]))
+
+    changed = update_measures(lake, "test")
+
+    assert [s.partition for s in changed] == [one.partition]
+    assert_frame_equal(stored(lake), expected)
+    assert partitions(lake)[other.partition] == before[other.partition]
+    assert update_measures(lake, "again") == []
+
+
+def test_what_the_contract_cannot_read_is_computed_anew(lake):
+    receive_market(lake, Window(first=date(2023, 6, 1), last=date(2023, 8, 1)))
+    update_measures(lake, "test")
+    expected = stored(lake)
+    older = replace(PRICE_MEASURES, schema=type("Older", (PRICE_MEASURES.schema,), {"return_1w": dy.String()}))
+    for snapshot in lake.partitions(PRICE_MEASURES):
+        rows = lake.read(PRICE_MEASURES, [snapshot]).with_columns(return_1w=pl.lit("none"))
+        change = Change(
+            [rows.select(older.polars_schema.names()).collect()], ("definition=older", *snapshot.inputs[1:])
+        )
+        lake.update(older, snapshot.partition, lambda _, change=change: change, "older code")
+
+    update_measures(lake, "test")
+
+    assert_frame_equal(stored(lake), expected)
