@@ -16,7 +16,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 ROOMS = ("flows", "tasks", "deployments", "batch_image", "tests", ".github")
 _BLOCK = re.compile(r"^(?:<!-- ([^\n]*?) -->\n+)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-LANGUAGES = ("console", "python")
+LANGUAGES = ("console", "diff", "python")
 WORDS = ("", "not run", "serves", "is", "fails")
 
 
